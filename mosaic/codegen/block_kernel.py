@@ -53,7 +53,8 @@ def emit_block_kernel(group: Group, name: str, comment: str, target: Target) -> 
     local = LocalResult(_scores, group.most_length)
     blockings = block.schedule.blockings
     # One after the other, both products keep their sums in the same place.
-    most_sums = max(map(num_sums, map(matmul_spec, (before, after)), blockings))
+    specs = [matmul_spec(each, len(axes)) for each in (before, after)]
+    most_sums = max(map(num_sums, specs, blockings))
     sums = emitter.local.place(before.left.dtype, most_sums)
     given = () if sums is None else (sums,)
     # Emit both products before either is called: emitting one can add pointers to the shared argument list.
@@ -120,7 +121,7 @@ def _call(
 ) -> c.Statement:
     """Call a product for all panels of the block's rows."""
     matmul = (block.before, block.after)[number]
-    panels = num_panels(matmul_spec(matmul), block.schedule.blockings[number])
+    panels = num_panels(matmul_spec(matmul, len(axes)), block.schedule.blockings[number])
     first = c.Name("block") * panels
     matrix = address(right, matmul.right.strides[: len(axes)], axes)
     return c.ExpressionStatement(product(first, first + panels, left, matrix, *extra))

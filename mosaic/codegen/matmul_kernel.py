@@ -23,16 +23,26 @@ from mosaic.matmul.packed_panel import num_packed
 from mosaic.targets import Target
 
 
-def matmul_spec(matmul: Matmul) -> MatmulSpec:
-    """Return the sizes and strides of one matrix product of the batch."""
+def num_pairs_axes(matmul: Matmul) -> int:
+    """Return how many leading axes of a batch make pairs of matrices; along those after them, lines share the right matrix."""
+    count = len(matmul.batch)
+    while count and not matmul.right.strides[count - 1]:
+        count -= 1
+    return count
+
+
+def matmul_spec(matmul: Matmul, num_outer: int | None = None) -> MatmulSpec:
+    """Return the sizes and strides of one matrix product of the batch, of which the axes after `num_outer` are lines."""
     rows, columns, depth = matmul.sizes
     left, right = matmul.left, matmul.right
     in_place = None if matmul.panel_width else right.strides[-2]
+    count = num_pairs_axes(matmul) if num_outer is None else num_outer
     place = matmul.result.ndim - 2
     *outer, last = zip(matmul.depth, left.strides[place + 1 :], strict=True)
     packed_from = (right.strides[-2], right.strides[-1]) if matmul.packs else None
+    lines = tuple(zip(matmul.batch[count:], left.strides[count:place], strict=True))
     return MatmulSpec(
-        left.dtype, rows, columns, depth, left.strides[place], last[1], in_place, tuple(outer), packed_from
+        left.dtype, rows, columns, depth, left.strides[place], last[1], in_place, tuple(outer), packed_from, lines
     )
 
 
@@ -41,11 +51,11 @@ def emit_matmul_kernel(matmul: Matmul, schedule: Schedule, name: str, comment: s
     (blocking,) = schedule.blockings
     emitter = Emitter(Lanes(replace(target, vector_bytes=schedule.vector_bytes), schedule.lanes), Operands())
     left, right = emitter.operands.pointer(matmul.left), emitter.operands.pointer(matmul.right)
-    batch_axes, declarations = row_indices(matmul.batch, c.Name("batch"))
+    count = num_pairs_axes(matmul)
+    batch_axes, declarations = row_indices(matmul.batch[:count], c.Name("batch"))
     sums = emitter.local.place(matmul.left.dtype, gemm.num_sums(matmul_spec(matmul), blocking))
     packed = emitter.local.declare("packed", matmul.left.dtype, num_packed(blocking)) if matmul.packs else None
     product = emit_product(matmul, blocking, name, emitter, batch_axes, takes_sums=sums is not None)
-    count = matmul.result.ndim - 2
 
     def multiply(first: c.Operand, last: c.Operand) -> c.Statement:
         """The call for a range of the tasks of one pair of matrices."""
@@ -75,11 +85,12 @@ def _task_of_batch(
     multiply: Callable[..., c.Statement],
 ) -> tuple[c.Statement, ...]:
     """Return what one task does: a part of a pair of matrices, of which each has `num_each`, or several small pairs."""
-    batch, task = math.prod(matmul.batch), c.Name("task")
+    pairs = matmul.batch[: num_pairs_axes(matmul)]
+    batch, task = math.prod(pairs), c.Name("task")
     if batch == 1:
         axes = [
             c.Declare(c.const(c.int64), each.text, c.literal(0))
-            for each in _names(row_indices(matmul.batch, c.Name("batch"))[0])
+            for each in _names(row_indices(pairs, c.Name("batch"))[0])
         ]
         return (*axes, multiply(task, task + 1))
     if per_task < 2:
@@ -155,14 +166,17 @@ def emit_product(
 ) -> Helper:
     """Return the C function that multiplies one pair of matrices and stores the epilogue's values.
 
+    batch_axes: the indices of the pair; along axes of the batch after these, the function goes itself, line by line
     takes_sums: its last argument is memory for the sums
     """
+    spec = matmul_spec(matmul, len(batch_axes))
+    axes = (*batch_axes, *gemm.line_names(spec))
 
-    epilogue = product_epilogue(matmul, emitter, batch_axes, matmul.left.dtype, local)
+    epilogue = product_epilogue(matmul, emitter, axes, matmul.left.dtype, local)
     parameters = extra_parameters(emitter, batch_axes)
     if local is not None:
         pointer = c.pointer(element_type(matmul.result.dtype))
         parameters = (*parameters, c.Parameter(pointer, local.pointer.text))
     helpers = tuple(emitter.lanes.helpers.values())
-    parts = (matmul_spec(matmul), blocking, emitter.lanes.target, name, epilogue, parameters, helpers, takes_sums)
+    parts = (spec, blocking, emitter.lanes.target, name, epilogue, parameters, helpers, takes_sums)
     return gemm.emit_matmul(gemm.Matmul(*parts))

@@ -7,7 +7,8 @@ B and one broadcast. Fewer loads per multiply-add and less padding of the last t
 Caches. A task is a block of rows times one panel of B (depth x nr). The panel is read once per tile of rows, so it
 should stay in L2 beside the rows of A that pass by: where it does not fit, depth is cut into `depth_block`s whose sums
 wait in a scratch tile (L1/L2) between blocks. A block of rows is as tall as half of L2 holds, so that a panel is
-fetched from L3 or memory once per block.
+fetched from L3 or memory once per block. The windows of a convolution overlap, so that its panels stay in L2 beside few
+lines of an image: a tile goes through the whole depth, and its sums wait for nothing.
 
 Threads. A product of few tasks gets lower blocks of rows, as many as give each of some threads a part that is worth the
 handing over. That depends on the sizes alone, never on the number of threads.
@@ -47,6 +48,9 @@ class MatmulSpec:
     last has `a_depth_stride`, and `a_outer` holds the extents and strides of those before it. B is (depth, columns): in
     packed panels (see `mosaic.tiling.packing`), or, where `b_depth_stride` is given, in place with neighbouring columns
     beside each other, or, where `packed_from` gives its two strides, anyhow, and each task packs the panel that it needs.
+
+    With `lines`, there are as many matrices A as their extents say, their strides apart, that all meet the same B: the
+    lines of an image, each of `rows` positions.
     """
 
     dtype: np.dtype
@@ -58,11 +62,22 @@ class MatmulSpec:
     b_depth_stride: int | None = None
     a_outer: tuple[tuple[int, int], ...] = ()
     packed_from: tuple[int, int] | None = None
+    lines: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def num_lines(self) -> int:
+        """The number of matrices A."""
+        return math.prod(extent for extent, _ in self.lines)
+
+    @property
+    def num_turns(self) -> int:
+        """How often the last axis of the depth is run along: the product of the extents of those before it."""
+        return math.prod(extent for extent, _ in self.a_outer)
 
     @property
     def run(self) -> int:
         """The extent of the last axis of the depth, along which A has one stride."""
-        return self.depth // math.prod(extent for extent, _ in self.a_outer)
+        return self.depth // self.num_turns
 
     def __post_init__(self) -> None:
         if np.dtype(self.dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -79,12 +94,17 @@ class MatmulSpec:
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
-    """Block sizes: `mr` x `nr` sums in registers, `depth_block` steps at a time, `row_block` rows per task."""
+    """Block sizes: `mr` x `nr` sums in registers, `depth_block` steps at a time, `row_block` rows of `line_block` lines per task.
+
+    is_deep: a tile takes all blocks of the depth in turn; else all tiles of a task take one, and their sums wait
+    """
 
     mr: int
     nr: int
     depth_block: int
     row_block: int
+    line_block: int = 1
+    is_deep: bool = False
 
 
 def num_panels(spec: MatmulSpec, blocking: Blocking) -> int:
@@ -93,13 +113,18 @@ def num_panels(spec: MatmulSpec, blocking: Blocking) -> int:
 
 
 def num_row_blocks(spec: MatmulSpec, blocking: Blocking) -> int:
-    """Return how many blocks of rows there are."""
+    """Return how many blocks of rows there are in a line."""
     return math.ceil(spec.rows / blocking.row_block)
+
+
+def num_blocks(spec: MatmulSpec, blocking: Blocking) -> int:
+    """Return how many blocks of rows there are in all lines."""
+    return math.ceil(spec.num_lines / blocking.line_block) * num_row_blocks(spec, blocking)
 
 
 def num_tasks(spec: MatmulSpec, blocking: Blocking) -> int:
     """Return the number of tasks: blocks of rows times panels, all panels of one block of rows in a row."""
-    return num_row_blocks(spec, blocking) * num_panels(spec, blocking)
+    return num_blocks(spec, blocking) * num_panels(spec, blocking)
 
 
 def fitting_target(spec: MatmulSpec, target: Target) -> Target:
@@ -148,10 +173,17 @@ def choose_blocking(spec: MatmulSpec, target: Target, row_block: int | None = No
     mr, vectors = min(tiles, key=lambda tile: _product_cost(tile, most_rows, spec.columns, lanes))
     nr = vectors * lanes
     mr = _even_rows(most_rows, mr)
-    depth_block = spec.run if spec.a_outer else _depth_block(spec.depth, nr * item_bytes, target)
+    is_deep = bool(spec.a_outer) and spec.depth * nr * item_bytes <= target.caches.l2 * 3 // 4
+    depth_block = _turns(spec) * spec.run if spec.a_outer else _depth_block(spec.depth, nr * item_bytes, target)
+    line_block = 1
     if row_block is None:
-        row_block = _shared_rows(spec, mr, nr, _row_block(spec, mr, depth_block * item_bytes, target))
-    return Blocking(mr, nr, depth_block, row_block)
+        row_bytes = _steps_of_row(spec, depth_block) * item_bytes
+        row_block = _row_block(spec, mr, row_bytes, target)
+        if row_block >= spec.rows and spec.num_lines > 1:
+            line_block = _line_block(spec, nr, row_bytes, target)
+        else:
+            row_block = _shared_rows(spec, mr, nr, row_block)
+    return Blocking(mr, nr, depth_block, row_block, line_block, is_deep)
 
 
 def _most_vectors(spec: MatmulSpec, rows: int, lanes: int) -> int:
@@ -172,8 +204,16 @@ def _tiles(target: Target, most_vectors: int) -> list[tuple[int, int]]:
         (rows, vectors)
         for vectors in range(1, most_vectors + 1)
         for rows in range(1, 15)
-        if rows * vectors + min(vectors, 4) + 1 <= registers
+        if rows * vectors + min(vectors, 4) + (0 if _reads_vector_again(rows, vectors) else 1) <= registers
     ]
+
+
+def _reads_vector_again(rows: int, vectors: int) -> bool:
+    """Whether a tile may fill all registers: one vector of B is then an operand in memory of each row's multiply-add.
+
+    7 x 4 vectors of 32: a vector of B from L1 for 4 multiply-adds is hidden; sides of images are often multiples of 7.
+    """
+    return vectors == 4 and rows > vectors
 
 
 def _product_cost(tile: tuple[int, int], rows: int, columns: int, lanes: int) -> float:
@@ -203,9 +243,33 @@ def _depth_block(depth: int, step_bytes: int, target: Target) -> int:
 
     At depth 3072, blocks of 1024 are 2% faster than the whole (Zen 4) and have half of its rounding error.
     """
-    fitting = max(64, min(1024, target.caches.l2 * 3 // 4 // step_bytes))
+    fitting = max(64, min(most_steps, target.caches.l2 * 3 // 4 // step_bytes))
     num_blocks = math.ceil(depth / fitting)
     return math.ceil(depth / num_blocks)
+
+
+most_steps = 1024
+"""A sum of more products is added up in parts: half of the rounding error at depth 3072."""
+
+
+def _turns(spec: MatmulSpec) -> int:
+    """Return how many runs along the last axis of the depth a block of it has, all blocks nearly equal."""
+    fitting = max(1, most_steps // spec.run)
+    return math.ceil(spec.num_turns / math.ceil(spec.num_turns / fitting))
+
+
+def _steps_of_row(spec: MatmulSpec, depth_block: int) -> int:
+    """Return how many elements of A a row adds to those of the rows before it: neighbouring windows overlap."""
+    if not spec.a_outer:
+        return depth_block
+    return min(spec.run, spec.a_row_stride) if spec.a_depth_stride == 1 and spec.a_row_stride > 0 else spec.run
+
+
+def _line_block(spec: MatmulSpec, nr: int, row_bytes: int, target: Target) -> int:
+    """Return the lines of a task: their part of A takes about half of L2, and threads get equal parts."""
+    fitting = max(1, target.caches.l2 // 2 // (row_bytes * spec.rows))
+    num_blocks = max(math.ceil(spec.num_lines / fitting), _num_shared(spec, nr))
+    return math.ceil(spec.num_lines / (num_blocks + num_blocks % 2 if num_blocks > 1 else 1))
 
 
 def _row_block(spec: MatmulSpec, mr: int, row_bytes: int, target: Target) -> int:
@@ -219,9 +283,12 @@ def _row_block(spec: MatmulSpec, mr: int, row_bytes: int, target: Target) -> int
 
 def _shared_rows(spec: MatmulSpec, mr: int, nr: int, row_block: int) -> int:
     """Return the rows of a task such that there are `enough_tasks` of them, if each still has `task_products`."""
+    return min(row_block, math.ceil(math.ceil(spec.rows / _num_shared(spec, nr)) / mr) * mr)
+
+
+def _num_shared(spec: MatmulSpec, nr: int) -> int:
+    """Return how many blocks of rows give each of some threads a part: a power of two, for two and four get equal parts."""
     panels = math.ceil(spec.columns / nr)
-    worth = spec.rows * spec.columns * spec.depth // (task_products * panels)
+    worth = spec.num_lines * spec.rows * spec.columns * spec.depth // (task_products * panels)
     wanted = min(math.ceil(enough_tasks / panels), worth)
-    # A power of two: two and four threads get equal parts.
-    num_blocks = 1 << max(wanted, 1).bit_length() - 1
-    return min(row_block, math.ceil(math.ceil(spec.rows / num_blocks) / mr) * mr)
+    return 1 << max(wanted, 1).bit_length() - 1

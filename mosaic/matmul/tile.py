@@ -24,6 +24,7 @@ class Tile:
 
     b_ahead: how many steps before its turn the row of B is asked for, where it comes from far; 0: the processor sees to it
     a_ahead: the same of the column of A, whose numbers lie side by side
+    takes_turns: the depth is several runs of `steps`, for which a table says where in A they start
     """
 
     vector: VectorType
@@ -33,6 +34,7 @@ class Tile:
     is_partial: bool = False
     b_ahead: int = 0
     a_ahead: int = 0
+    takes_turns: bool = False
 
     @property
     def name(self) -> str:
@@ -43,6 +45,7 @@ class Tile:
             + ("_partial" if self.is_partial else "")
             + ("_ahead" if self.b_ahead else "")
             + ("_down" if self.a_ahead else "")
+            + ("_turns" if self.takes_turns else "")
         )
 
 
@@ -50,6 +53,7 @@ _a, _b, _sums, _steps = (c.Name(name) for name in ("a", "b", "sums", "steps"))
 _a_row_stride, _a_depth_stride, _b_depth_stride = (
     c.Name(name) for name in ("a_row_stride", "a_depth_stride", "b_depth_stride")
 )
+_turns, _starts, _run = c.Name("turns"), c.Name("starts"), c.Name("run")
 _sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumulate"), c.Name("last_lanes")
 
 
@@ -57,13 +61,16 @@ _sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumula
 def tile_function(tile: Tile) -> Helper:
     """Return the function of a tile.
 
-    ``name(steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate[, last_lanes])``
-    adds the products of `steps` columns of A and rows of B to the sums, or starts from zero.
+    ``name([turns, starts,] steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate[, last_lanes])``
+    adds the products of `steps` columns of A and rows of B to the sums, or starts from zero; with turns, the same for the
+    columns from each of the starts on.
     """
     vector = tile.vector
     element = vector.element.ctype
     source = c.const_pointer(element)
+    turns = (c.Parameter(c.int64, "turns"), c.Parameter(c.const_pointer(c.int64), "starts"))
     parameters = (
+        *(turns if tile.takes_turns else ()),
         c.Parameter(c.int64, "steps"),
         c.Parameter(source, "a"),
         c.Parameter(c.int64, "a_row_stride", ("unused",)),
@@ -81,7 +88,7 @@ def tile_function(tile: Tile) -> Helper:
         tile.name,
         c.void,
         parameters,
-        (*_start(tile), c.loop("k", _steps, *_step(tile)), *_finish(tile)),
+        (*_start(tile), _over_depth(tile), *_finish(tile)),
         is_static=True,
         attributes=("noinline", "unused"),
         comment=f"sums[{tile.rows}][{columns}] += a[{tile.rows}][steps] b[steps][{columns}], kept in registers.",
@@ -113,6 +120,14 @@ def _cells(tile: Tile) -> list[tuple[int, int]]:
     return [(row, column) for row in range(tile.rows) for column in range(tile.vectors)]
 
 
+def _over_depth(tile: Tile) -> c.Statement:
+    """Return the loop over the steps, of each turn if there are several; B goes on from turn to turn."""
+    if not tile.takes_turns:
+        return c.loop("k", _steps, *_step(tile, _a))
+    start = c.Declare(c.const_pointer(tile.vector.element.ctype), _run.text, _a + _starts[c.Name("turn")])
+    return c.loop("turn", _turns, start, c.loop("k", _steps, *_step(tile, _run)))
+
+
 def _places_ahead(tile: Tile) -> Iterator[c.Expression]:
     """Yield the places that later steps read and that are asked for now: all lines of a row of B, the last number of a column of A.
 
@@ -125,7 +140,7 @@ def _places_ahead(tile: Tile) -> Iterator[c.Expression]:
         yield _a + _a_depth_stride * tile.a_ahead + (tile.rows - 1)
 
 
-def _step(tile: Tile) -> tuple[c.Statement, ...]:
+def _step(tile: Tile, a: c.Name) -> tuple[c.Statement, ...]:
     """One k: a row of B, and each of A's numbers times it."""
     vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
     ahead = (c.Call("__builtin_prefetch", (place,)) for place in _places_ahead(tile))
@@ -137,11 +152,11 @@ def _step(tile: Tile) -> tuple[c.Statement, ...]:
         body.append(c.Declare(vector.ctype, f"b_{column}", value))
     for row in range(tile.rows):
         factor = c.Name(f"a_{row}")
-        body.append(c.Declare(vector.ctype, factor.text, broadcast(vector)(_a[_a_row_stride * row])))
+        body.append(c.Declare(vector.ctype, factor.text, broadcast(vector)(a[_a_row_stride * row])))
         body.extend(
             c.Assign(_sum(row, column), multiply_add(factor, c.Name(f"b_{column}"), _sum(row, column)))
             for column in range(tile.vectors)
         )
-    body.append(c.AugmentedAssign(_a, "+", _a_depth_stride))
+    body.append(c.AugmentedAssign(a, "+", _a_depth_stride))
     body.append(c.AugmentedAssign(_b, "+", _b_depth_stride))
     return tuple(body)

@@ -20,7 +20,7 @@ import numpy as np
 
 from mosaic.codegen.bfloat16_kernel import bfloat16_spec
 from mosaic.codegen.first_true import position_dtype
-from mosaic.codegen.matmul_kernel import matmul_spec
+from mosaic.codegen.matmul_kernel import matmul_spec, num_pairs_axes
 from mosaic.codegen.narrowing import vectors_of_store
 from mosaic.codegen.row_stages import plan_phases
 from mosaic.codegen.shared_indices import shared_indices
@@ -159,8 +159,9 @@ def _(first: Bfloat16Matmul, group: Group, machine: Machine) -> Schedule:
 
 def _tasks_of_batch(matmul: Matmul, num_each: int) -> tuple[int, int]:
     """Return the number of tasks, and how many pairs of matrices share one."""
-    batch = math.prod(matmul.batch)
-    per_task = min(batch, task_products // math.prod(matmul.sizes))
+    count = num_pairs_axes(matmul)
+    batch = math.prod(matmul.batch[:count])
+    per_task = min(batch, task_products // math.prod((*matmul.batch[count:], *matmul.sizes)))
     if batch == 1 or per_task < 2:
         return num_each * batch, 1
     count = math.ceil(batch / per_task)

@@ -10,6 +10,7 @@ A right operand that few rows use and whose columns lie side by side is read in 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from itertools import groupby
 
 import numpy as np
 
+from mosaic.codegen.matmul_kernel import num_pairs_axes
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Turns
 from mosaic.ir.statements import Bfloat16Matmul, Definition, Group, IrProgram, Matmul, Statement
@@ -106,7 +108,8 @@ class _Packer:
         # A matrix that differs in each turn of a loop is packed in the turn.
         is_constant = right.buffer.kind is BufferKind.CONSTANT and not right.is_moving
         is_readable = right.strides[-1] == 1 and len(matmul.depth) == 1
-        is_in_place = matmul.sizes[0] <= few_rows if matmul.is_in_place is None else matmul.is_in_place
+        num_rows = matmul.sizes[0] * math.prod(matmul.batch[num_pairs_axes(matmul) :])
+        is_in_place = num_rows <= few_rows if matmul.is_in_place is None else matmul.is_in_place
         if not is_constant and is_in_place and is_readable:
             return matmul
         # A batch axis along which the operand does not change is stored once.

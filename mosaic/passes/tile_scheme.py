@@ -67,7 +67,8 @@ class TileScheme:
         nr = _checked_width(wanted.nr, spec, target) or chosen.nr
         most_rows = max(1, target.num_vector_registers * target.lanes(spec.dtype.itemsize) // nr - 1)
         mr = min(wanted.mr or chosen.mr, spec.rows, chosen.mr if wanted.mr is None and nr == chosen.nr else most_rows)
-        return Blocking(mr, nr, min(wanted.depth_block or chosen.depth_block, spec.depth), chosen.row_block)
+        depth_block = min(wanted.depth_block or chosen.depth_block, spec.depth)
+        return replace(chosen, mr=mr, nr=nr, depth_block=depth_block)
 
 
 def _checked_width(width: int | None, spec: MatmulSpec, target: Target) -> int | None:
