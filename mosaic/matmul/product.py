@@ -71,8 +71,8 @@ class _Stretch:
 
     depth: c.Expression
     steps: c.Expression
-    turn: c.Expression = c.literal(0)
-    turns: c.Expression = c.literal(1)
+    turn: c.Expression
+    turns: c.Expression
 
 
 def line_names(spec: MatmulSpec) -> tuple[c.Name, ...]:
@@ -140,10 +140,12 @@ def _starts(matmul: Matmul) -> tuple[Helper, ...]:
     spec = matmul.spec
     if not spec.a_outer:
         return ()
-    places = product(*(range(0, extent * stride, stride) if stride else [0] * extent for extent, stride in spec.a_outer))
+    places = product(
+        *(range(0, extent * stride, stride) if stride else [0] * extent for extent, stride in spec.a_outer)
+    )
     values = c.InitializerList(tuple(c.literal(sum(place)) for place in places))
     table = c.ArrayType(c.const(c.int64), spec.num_turns)
-    return (Helper(_table_name(matmul), (c.Global(table, _table_name(matmul), values),)),)
+    return (Helper(_table_name(matmul), (c.Global(table, _table_name(matmul), values),), (load(matmul.vector),)),)
 
 
 def _table_name(matmul: Matmul) -> str:
@@ -219,7 +221,9 @@ def _locate_lines(matmul: Matmul, block: c.Expression) -> tuple[c.Statement, ...
     if not spec.lines:
         return ()
     start, stop = block * blocking.line_block, c.minimum(_line_start + blocking.line_block, spec.num_lines)
-    return tuple(c.Declare(c.const(c.int64), name, value) for name, value in (("line_start", start), ("line_stop", stop)))
+    return tuple(
+        c.Declare(c.const(c.int64), name, value) for name, value in (("line_start", start), ("line_stop", stop))
+    )
 
 
 def _column_step(spec: MatmulSpec) -> int:
@@ -259,10 +263,12 @@ def _over_depth(matmul: Matmul, body: Callable[[_Stretch], tuple[c.Statement, ..
     spec, blocking = matmul.spec, matmul.blocking
     if not spec.a_outer:
         steps = c.minimum(c.literal(blocking.depth_block), spec.depth - _depth)
-        stretch = _Stretch(_depth, steps)
+        stretch = _Stretch(_depth, steps, c.literal(0), c.literal(1))
         return c.loop("depth", spec.depth, *_pack(matmul, stretch), *body(stretch), step=blocking.depth_block)
     at_once = blocking.depth_block // spec.run
-    turns = c.literal(at_once) if spec.num_turns % at_once == 0 else c.minimum(c.literal(at_once), spec.num_turns - _turn)
+    turns = (
+        c.literal(at_once) if spec.num_turns % at_once == 0 else c.minimum(c.literal(at_once), spec.num_turns - _turn)
+    )
     depth = c.Declare(c.const(c.int64), "depth", _turn * spec.run)
     stretch = _Stretch(_depth, c.literal(spec.run), _turn, turns)
     return c.loop("turn", spec.num_turns, depth, *body(stretch), step=at_once)
@@ -283,7 +289,7 @@ def _tile_sums(matmul: Matmul) -> c.Expression:
     """Return where the sums of the current tile are: in a scratch tile, or in one for the whole block of rows."""
     if _is_tile_finished(matmul.spec, matmul.blocking):
         return _sums
-    row = _row - _row_start
+    row: c.Expression = _row - _row_start
     if matmul.spec.lines:
         row = (_line - _line_start) * min(matmul.blocking.row_block, matmul.spec.rows) + row
     return _sums + row * matmul.blocking.nr
@@ -301,14 +307,15 @@ def _over_rows(matmul: Matmul, body: tuple[c.Statement, ...]) -> c.Statement:
 
 def _indices_of_line(matmul: Matmul) -> tuple[c.Statement, ...]:
     """Declare where a line is along each axis, and its A."""
-    lines, place = matmul.spec.lines, _a
+    lines = matmul.spec.lines
+    place: c.Expression = _a
     indices: list[c.Statement] = []
     for axis, (name, (extent, stride)) in enumerate(zip(line_names(matmul.spec), lines, strict=True)):
         inner = math.prod(other for other, _ in lines[axis + 1 :])
         index = _line / inner if inner > 1 else _line
         indices.append(c.Declare(c.const(c.int64), name.text, index % extent if axis else index, ("unused",)))
         place = place + name * stride
-    return (*indices, c.Declare(c.const_pointer(matmul.vector.element.ctype), _a_line.text, place))
+    return (*indices, c.Declare(c.const_pointer(matmul.vector.element.ctype), _a_line.text, place, ("unused",)))
 
 
 def _multiply(matmul: Matmul, stretch: _Stretch) -> tuple[c.Statement, ...]:

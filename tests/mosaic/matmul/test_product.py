@@ -1,6 +1,7 @@
 """Matrix products of every odd shape against numpy in twice the precision."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from mosaic import c
 from mosaic.c.helpers import Helper
 from mosaic.matmul.blocking import Blocking, MatmulSpec, choose_blocking, num_tasks
-from mosaic.matmul.product import Matmul, emit_matmul
+from mosaic.matmul.product import Epilogue, Matmul, emit_matmul, line_names
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import Target, detect, get_target
 from mosaic.tiling.layout import panels, tilize
@@ -100,6 +101,60 @@ def test_blocks_of_depth_add_up_to_the_whole(tmp_path: Path) -> None:
     result = np.zeros((45, 100), f32)
     call(library, "blocked", 0, num_tasks(spec, blocking), a, tilize(b, panels(blocking.nr)), result, bias)
     assert_close(result, a, b, bias)
+
+
+@pytest.mark.parametrize(
+    "blocking",
+    [
+        Blocking(mr=3, nr=16, depth_block=60, row_block=7, line_block=3, is_deep=True),
+        Blocking(mr=3, nr=16, depth_block=20, row_block=7, line_block=3, is_deep=True),
+        Blocking(mr=3, nr=16, depth_block=20, row_block=7, line_block=4),
+        Blocking(mr=3, nr=16, depth_block=30, row_block=6),
+    ],
+    ids=["whole depth", "deep", "sums wait", "parts of lines"],
+)
+def test_lines_of_windows_share_a_matrix(blocking: Blocking, tmp_path: Path) -> None:
+    """Two images of 5 x 9 positions with 5 channels, 2 x 3 taps two and one apart, 3 x 7 windows: lines of 7 rows."""
+    target = get_target("x86-64-v2")
+    outer = ((2, 2 * 9 * 5), (2, 0), (3, 5))
+    spec = MatmulSpec(f32, 7, 21, 60, 5, 1, a_outer=outer, lines=((2, 225), (3, 45)))
+    each = replace(matmul_with_bias(spec, target, "lines", blocking), epilogue=stored_by_line(spec, target))
+    library = load_helpers([emit_matmul(each)], tmp_path, target)
+    generator = np.random.default_rng(0)
+    images, b = (generator.standard_normal(shape).astype(f32) for shape in ((2, 5, 9, 5), (60, 21)))
+    bias, result = np.zeros(21, f32), np.zeros((6, 7, 21), f32)
+    steps = images.strides
+    shape, strides = (2, 3, 7, 2, 2, 3, 5), (steps[0], steps[1], steps[2], 2 * steps[1], 0, steps[2], steps[3])
+    windows = np.lib.stride_tricks.as_strided(images, shape, strides).reshape(42, 60)
+    for task in reversed(range(num_tasks(spec, blocking))):
+        call(library, "lines", task, task + 1, images, tilize(b, panels(blocking.nr)), result, bias)
+    assert_close(result.reshape(42, 21), windows, b, bias)
+
+
+def stored_by_line(spec: MatmulSpec, target: Target) -> Epilogue:
+    """An epilogue that finds a row by the indices of its line."""
+    vector = vector_type(spec.dtype, target.lanes(spec.dtype.itemsize))
+
+    def epilogue(
+        row: c.Expression, column: c.Expression, value: c.Expression, lanes: c.Expression | None
+    ) -> Sequence[c.Statement]:
+        line: c.Expression = c.literal(0)
+        for name, (extent, _) in zip(line_names(spec), spec.lines, strict=True):
+            line = line * extent + name
+        place = c.Name("out") + ((line * spec.rows + row) * spec.columns + column)
+        if lanes is None:
+            return (c.ExpressionStatement(store(vector)(place, value + load(vector)(c.Name("bias") + column))),)
+        return (c.ExpressionStatement(store_partial(vector)(place, value, lanes)),)
+
+    return epilogue
+
+
+def test_windows_of_many_channels_go_through_the_whole_depth_while_the_panel_stays_in_the_cache() -> None:
+    target = get_target("x86-64-v4")
+    windows = [MatmulSpec(f32, 28, 512, 9 * n, n, 1, a_outer=((3, 30 * n),), lines=((28, 30 * n),)) for n in (64, 512)]
+    few, many = (choose_blocking(spec, target) for spec in windows)
+    assert (few.is_deep, few.depth_block) == (True, 576)
+    assert (many.is_deep, many.depth_block) == (False, 1536)
 
 
 def test_operands_may_be_strided_and_b_may_stay_in_place(tmp_path: Path) -> None:
