@@ -1,38 +1,37 @@
-/* (18, 27) @ (27, 40): 3 tasks of 18 rows x 16 columns, in tiles of 6 rows */
+/* 16 times (18, 27) @ (27, 40): 3 tasks of 16 times 18 rows x 16 columns, in tiles of 6 rows */
 void product_1(
     int64_t task_start,
     int64_t task_stop,
     const float *a,
     const float *b,
-    int64_t r0 __attribute__((unused)),
-    int64_t r1 __attribute__((unused)),
     const float *p0 __attribute__((unused)),
     const float *p1 __attribute__((unused)),
     float *p2 __attribute__((unused))) {
-    float sums[288] __attribute__((aligned(64)));
+    float sums[96] __attribute__((aligned(64)));
     for (int64_t task = task_start; task < task_stop; ++task) {
         const int64_t panel = task % 3;
         const int64_t column = panel * 16;
         const int64_t columns = 16 < 40 - column ? 16 : 40 - column;
+        const int64_t line_start = task / 3 * 16;
+        const int64_t line_stop = line_start + 16 < 16 ? line_start + 16 : 16;
         const int64_t row_start = 0;
         const int64_t row_stop = 18;
         const float *b_panel = b + panel * 432;
-        for (int64_t depth_0 = 0; depth_0 < 3; ++depth_0) {
-            const int64_t depth = depth_0 * 9;
-            const float *a_start = a + depth_0 * 60;
+        for (int64_t line = line_start; line < line_stop; ++line) {
+            const int64_t line_0 __attribute__((unused)) = line / 8;
+            const int64_t line_1 __attribute__((unused)) = line % 8;
+            const float *a_line __attribute__((unused)) = a + line_0 * 600 + line_1 * 60;
             for (int64_t row = row_start; row < row_stop; row += 6) {
                 if (panel < 2) {
-                    multiply_6x16_f32x8(9, a_start + row * 3, 3, 1, b_panel + depth * 16, 16, sums + (row - row_start) * 16, 16, depth > 0);
+                    multiply_6x16_f32x8_turns(3, product_1_starts, 9, a_line + row * 3, 3, 1, b_panel, 16, sums, 16, 0);
                 } else {
-                    multiply_6x8_f32x8(9, a_start + row * 3, 3, 1, b_panel + depth * 16, 16, sums + (row - row_start) * 16, 16, depth > 0);
+                    multiply_6x8_f32x8_turns(3, product_1_starts, 9, a_line + row * 3, 3, 1, b_panel, 16, sums, 16, 0);
                 }
-            }
-        }
-        for (int64_t row = row_start; row < row_stop; row += 6) {
-            for (int64_t r = 0; r < 6; ++r) {
-                for (int64_t offset = 0; offset < columns; offset += 8) {
-                    f32x8 value = load_f32x8(sums + (row - row_start) * 16 + r * 16 + offset);
-                    store_f32x8(p2 + r0 * 5760 + r1 * 720 + (row + r) * 40 + (column + offset), value);
+                for (int64_t r = 0; r < 6; ++r) {
+                    for (int64_t offset = 0; offset < columns; offset += 8) {
+                        f32x8 value = load_f32x8(sums + r * 16 + offset);
+                        store_f32x8(p2 + line_0 * 5760 + line_1 * 720 + (row + r) * 40 + (column + offset), value);
+                    }
                 }
             }
         }
@@ -79,13 +78,7 @@ static void kernel_1(void *context, long task, long thread __attribute__((unused
     const float *p0 = operands[0];
     const float *p1 = operands[1];
     float *p2 = operands[2];
-    const int64_t start = task * 8;
-    const int64_t stop = start + 8 < 16 ? start + 8 : 16;
-    for (int64_t batch = start; batch < stop; ++batch) {
-        const int64_t r0 = batch / 8;
-        const int64_t r1 = batch % 8;
-        product_1(0, 3, p0 + r0 * 600 + r1 * 60, p1, r0, r1, p0, p1, p2);
-    }
+    product_1(task, task + 1, p0, p1, p0, p1, p2);
 }
 
 /* add, relu
