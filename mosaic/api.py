@@ -21,7 +21,7 @@ from composit.program import BoundProgram, Program
 from composit.source import describe_source
 from composit.value import Value, value_of
 from mosaic.algorithms.choosing import choose
-from mosaic.algorithms.chosen import ChosenAlgorithms
+from mosaic.algorithms.chosen import ChosenAlgorithms, settled
 from mosaic.algorithms.measuring import measured_seconds
 from mosaic.algorithms.precisions import precision_of, target_for
 from mosaic.emitted import check_no_reads, emitted_text
@@ -213,7 +213,8 @@ def compile(
     report("done", 1.0)
     cuts = tuple(map(value_of, given)) if checked else ()
     returned = _rebuild_with_scalars(rebuild, [handle.type for handle in handles])
-    chosen = ChosenAlgorithms(request.choices, options.target, threads)
+    choices = settled(request.choices, request.program, executable.compiled)
+    chosen = ChosenAlgorithms(choices, options.target, threads)
     return CompiledModel(executable, rebuild, returned, len(handles), tuple(checked), cuts, options, threads, chosen)
 
 

@@ -15,6 +15,7 @@ from composit.node import Node
 from composit.operation import Array, Dtype
 from composit.program import Program
 from mosaic.algorithms.choosing import Choice, choose
+from mosaic.algorithms.chosen import settled
 from mosaic.algorithms.measuring import measured_seconds
 from mosaic.algorithms.precisions import checked_precision, precision_of, target_for
 from mosaic.executable import Executable, with_scalars
@@ -78,7 +79,7 @@ class MosaicBackend:
             self._num_threads,
             self._fuse,
             self._keep_packed,
-            tuple((one.position, one.algorithm) for one in choices),
+            tuple((one.occurrence.key, one.algorithm) for one in choices),
         )
         with _fixed_lock:
             found = _fixed_backends.setdefault(key, self._with_choices(choices))
@@ -97,6 +98,7 @@ class MosaicBackend:
         request = self._request(program)
         # The cores are counted here: a process may be given fewer after it made the backend.
         executable = build(request, self._num_threads or num_available_cores(), _say_nothing)
+        settled(request.choices, program, executable.compiled)
         types = [program.instructions[position].types[0] for position in program.inputs]
         # A rate or a step count comes as a Python number.
         weak = {index: value_type.dtype for index, value_type in enumerate(types) if value_type.weak is not None}

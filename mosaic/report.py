@@ -125,7 +125,9 @@ def buffer_report(executable: AnyExecutable) -> BufferReport:
 def explain(executable: AnyExecutable, algorithms: Iterable[Choice] = ()) -> str:
     """Return one line per node: computed in which kernel, or why in none; below it its algorithm, and those that it might have had."""
     program, fate = executable.program, _fates(executable)
-    choices = {choice.position: choice for choice in algorithms}
+    choices: dict[int, list[Choice]] = {}
+    for choice in algorithms:
+        choices.setdefault(choice.position, []).append(choice)
     lines = []
     for position, instruction in enumerate(program.instructions):
         label = program.labels[position]
@@ -133,8 +135,7 @@ def explain(executable: AnyExecutable, algorithms: Iterable[Choice] = ()) -> str
         types = ", ".join(map(str, instruction.types))
         words = fate.get(position) or _without_kernel(executable, position)
         lines.append(f"%{position} {where}{label.name} {types}: {words}")
-        if position in choices:
-            lines += [f"    {line}" for line in describe_choice(choices[position])]
+        lines += [f"    {line}" for choice in choices.get(position, []) for line in describe_choice(choice)]
     return "\n".join(lines)
 
 

@@ -58,7 +58,7 @@ def program_key(request: Request) -> Key | None:
     if not all(is_own(choice.algorithm) for choice in request.choices):
         return None
     known = [(position, array.shape, array.dtype) for position, array in sorted(request.known.items())]
-    chosen = [(choice.position, choice.algorithm.name) for choice in request.choices]
+    chosen = [(*choice.occurrence.key, choice.algorithm.name) for choice in request.choices]
     words = [repr(options), repr(chosen), repr(request.inputs), repr(known), str(ABI_VERSION)]
     texts = (each.encode() for each in words)
     return Key(content_key(installation_digest(), program.digest, _types(program), *texts), _maker(options.target))

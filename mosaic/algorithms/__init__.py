@@ -3,7 +3,7 @@
 Importing this package registers mosaic's own.
 """
 
-from mosaic.algorithms import bfloat16, convolution, plain, products
+from mosaic.algorithms import attention, bfloat16, convolution, plain, products
 from mosaic.algorithms.choosing import Choice, Estimate, choose
 from mosaic.algorithms.occurrence import Occurrence
 from mosaic.algorithms.record import Algorithm, Case
@@ -16,6 +16,7 @@ __all__ = [
     "Estimate",
     "Occurrence",
     "algorithms_of",
+    "attention",
     "bfloat16",
     "choose",
     "convolution",

@@ -17,8 +17,8 @@ from mosaic.algorithms.registry import algorithms_of, custom_of, those_that_can
 from mosaic.algorithms.saved import is_saved, names_saved
 from mosaic.targets import Target
 
-Measure = Callable[[Sequence[Occurrence]], Mapping[int, Mapping[str, float]]]
-"""Returns for each occurrence, by position, the measured seconds of each algorithm that takes it."""
+Measure = Callable[[Sequence[Occurrence]], Mapping[tuple[int, str], Mapping[str, float]]]
+"""Returns for each occurrence, by its key, the measured seconds of each algorithm that takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,13 @@ def choose(
     """
     found = list(occurrences(program, known, target))
     wanted = _wanted(given, found, nodes, target)
-    times: Mapping[int, Mapping[str, float]] = {}
-    timed = [each for each in found if wanted.get(each.position, ("", ""))[0] == "measured"]
+    times: Mapping[tuple[int, str], Mapping[str, float]] = {}
+    timed = [each for each in found if wanted.get(each.key, ("", ""))[0] == "measured"]
     if timed and measure is not None:
         times = measure(timed)
     cases = _Cases(precision)
     return tuple(
-        cases.choice(each, *wanted.get(each.position, ("default", "default")), times.get(each.position, {}))
-        for each in found
+        cases.choice(each, *wanted.get(each.key, ("default", "default")), times.get(each.key, {})) for each in found
     )
 
 
@@ -109,7 +108,7 @@ class _Cases:
     def of(self, occurrence: Occurrence, algorithms: Mapping[str, Algorithm]) -> tuple[Estimate, ...]:
         """Return the estimates of all algorithms."""
         case = occurrence.case
-        key = (case.operation.structure(), case.operand_types, case.types, case.is_constant)
+        key = (occurrence.operation, case.operation.structure(), case.operand_types, case.types, case.is_constant)
         if key not in self.estimates:
             self.estimates[key] = tuple(_estimate(each, case) for each in algorithms.values())
         return self.estimates[key]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from composit.errors import UnsupportedAlgorithmError
+from composit.program import Program
+from mosaic.algorithms import attention
+from mosaic.algorithms.attention import scores_of
 from mosaic.algorithms.choosing import Choice, Estimate
 from mosaic.algorithms.measuring import Progress, measured_seconds
+from mosaic.algorithms.registry import SELECTORS, algorithms_of
 from mosaic.algorithms.saved import save_choices
+from mosaic.compiled import CompiledProgram
 from mosaic.targets import Target
 
 
@@ -26,7 +32,7 @@ class ChosenAlgorithms:
     choices: tuple[Choice, ...]
     target: Target
     num_threads: int
-    _times: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    _times: dict[tuple[int, str], Mapping[str, float]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.choices)
@@ -56,7 +62,7 @@ class ChosenAlgorithms:
         return tuple(self._with_times(each) for each in self.choices)
 
     def _with_times(self, choice: Choice) -> Choice:
-        times = self._times.get(choice.position)
+        times = self._times.get(choice.occurrence.key)
         if not times:
             return choice
         return replace(choice, estimates=tuple(_with_time(each, times) for each in choice.estimates))
@@ -64,3 +70,32 @@ class ChosenAlgorithms:
 
 def _with_time(estimate: Estimate, times: Mapping[str, float]) -> Estimate:
     return replace(estimate, seconds=times.get(estimate.name, estimate.seconds))
+
+
+def settled(choices: Sequence[Choice], program: Program, compiled: CompiledProgram) -> tuple[Choice, ...]:
+    """Return the choices as they came about: attention is one kernel only where its parts allow it.
+
+    Raises:  UnsupportedAlgorithmError: it was to be one kernel by name
+    """
+    kernels = [frozenset(kernel.origins) for kernel in compiled.kernels]
+    return tuple(_settled(each, program, kernels) for each in choices)
+
+
+def _settled(choice: Choice, program: Program, kernels: Sequence[frozenset[int]]) -> Choice:
+    occurrence = choice.occurrence
+    if occurrence.operation != attention.NAME or choice.algorithm.name != attention.FUSED:
+        return choice
+    scores = scores_of(program, choice.position)
+    if any({choice.position, scores} <= origins for origins in kernels):
+        return choice
+    why_not = "its parts have other readers, or shapes or dtypes that one kernel does not take together"
+    if choice.reason in SELECTORS:
+        facts = tuple(
+            replace(each, num_cycles=None, why_not=why_not) if each.name == attention.FUSED else each
+            for each in choice.estimates
+        )
+        unfused = algorithms_of(attention.NAME)[attention.UNFUSED]
+        return Choice(occurrence, unfused, choice.reason, facts)
+    raise UnsupportedAlgorithmError(
+        f"algorithms: 'fused' was asked for {occurrence}, which it cannot take: {why_not}; those that can: 'unfused'"
+    )

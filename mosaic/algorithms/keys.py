@@ -4,7 +4,8 @@
     "layer1.*": "direct"                        the operations that have this algorithm, built in modules or scopes of such a path
     tensor: "smm"                               the operation whose result the tensor is
     "conv2d": ["direct", "winograd", ...]       one for each occurrence, in order
-    "conv2d": lambda node, shape: "direct"      called for each occurrence with it (an `Occurrence`) and its input's shape
+    "conv2d": lambda node, shape: "direct"      called for each occurrence with it (an `Occurrence`) and its input's shape; for a
+                                                path it may return None, which leaves the operation as it is
     "measured"                                  in place of a mapping: for everything
 
 Where several keys name an operation, a tensor counts before a path, a path before an operation's name, and of equal kind the one
@@ -28,8 +29,8 @@ from mosaic.algorithms.families import plain
 from mosaic.algorithms.occurrence import Occurrence
 from mosaic.algorithms.registry import SELECTORS, algorithms_of, custom_of, operations
 
-Wanted = dict[int, tuple[str, str]]
-"""For positions of a program: the name asked for, and what asked for it."""
+Wanted = dict[tuple[int, str], tuple[str, str]]
+"""For keys of occurrences: the name asked for, and what asked for it."""
 
 _TENSOR, _PATH, _OPERATION = range(3)
 
@@ -42,7 +43,7 @@ def wanted_by(given: Any, found: Sequence[Occurrence], nodes: Sequence[Node | No
     Raises: ParameterError: a key names nothing here, or a value is no name for what the key names
     """
     if isinstance(given, str) and given in SELECTORS:
-        return {each.position: (given, given) for each in found if given != "custom" or custom_of(each.operation)}
+        return {each.key: (given, given) for each in found if given != "custom" or custom_of(each.operation)}
     if not isinstance(given, Mapping):
         raise ParameterError(
             f"algorithms: {described(given):.80} of type {type(given).__name__} was given; expected a mapping such as"
@@ -53,8 +54,8 @@ def wanted_by(given: Any, found: Sequence[Occurrence], nodes: Sequence[Node | No
     for key, value in given.items():
         kind, named = _named_by(key, found, nodes)
         reason = f"named by {_text(key)}"
-        for occurrence, name in _names(_text(key), value, named, is_mixed=kind == _PATH):
-            by_kind[kind].setdefault(occurrence.position, (name, reason))
+        for occurrence, name in _names(_text(key), value, named, is_mixed=kind != _OPERATION):
+            by_kind[kind].setdefault(occurrence.key, (name, reason))
     return {**by_kind[_OPERATION], **by_kind[_PATH], **by_kind[_TENSOR]}
 
 
@@ -124,6 +125,7 @@ def _names(key: str, value: Any, named: Sequence[Occurrence], is_mixed: bool) ->
 
     is_mixed: operations of several kinds are named; those that have no such algorithm are left out
     """
+    pairs: list[tuple[Occurrence, Any]]
     if isinstance(value, str):
         chosen = [each for each in named if not is_mixed or _has(each, value)]
         if not chosen:
@@ -131,6 +133,8 @@ def _names(key: str, value: Any, named: Sequence[Occurrence], is_mixed: bool) ->
         pairs = [(each, value) for each in chosen]
     elif callable(value):
         pairs = [(each, _called(value, each)) for each in named]
+        if is_mixed:  # None leaves an operation as it is
+            pairs = [(each, name) for each, name in pairs if name is not None]
     elif isinstance(value, Sequence) and all(isinstance(each, str) for each in value):
         several = {each.operation for each in named}
         if len(value) != len(named) or len(several) > 1:

@@ -18,6 +18,7 @@ import numpy as np
 from composit.errors import CodeStorageError
 from composit.operation import Array, Input, TensorType
 from composit.program import Instruction, Label, Program
+from mosaic.algorithms.attention import NAME as ATTENTION
 from mosaic.algorithms.choosing import Choice
 from mosaic.algorithms.occurrence import Occurrence
 from mosaic.algorithms.record import Algorithm, Case
@@ -40,27 +41,27 @@ _MOST_RUNS = 50
 
 def measured_seconds(
     occurrences: Sequence[Occurrence], target: Target, num_threads: int, progress: Progress = lambda stage, share: None
-) -> dict[int, Seconds]:
-    """Return for each occurrence, by position, the median seconds of a run of each algorithm that takes it.
+) -> dict[tuple[int, str], Seconds]:
+    """Return for each occurrence, by its key, the median seconds of a run of each algorithm that takes it.
 
     Times that were measured on this machine before, by the same mosaic, come from the cache. Where there is no compiler there are none.
     """
     found: dict[tuple[object, ...], Seconds] = {}
-    times: dict[int, Seconds] = {}
+    times: dict[tuple[int, str], Seconds] = {}
     for number, occurrence in enumerate(occurrences):
         case = occurrence.case
-        key = (case.operation.structure(), case.operand_types, case.types, case.is_constant)
+        key = (occurrence.operation, case.operation.structure(), case.operand_types, case.types, case.is_constant)
         if key not in found:
             progress(f"measure {occurrence.operation}", number / len(occurrences))
             found[key] = _of_case(occurrence, target, num_threads)
-        times[occurrence.position] = found[key]
+        times[occurrence.key] = found[key]
     return times
 
 
 def _of_case(occurrence: Occurrence, target: Target, num_threads: int) -> Seconds:
     algorithms = [each for each in algorithms_of(occurrence.operation).values() if not each.why_not(occurrence.case)]
-    if len(algorithms) == 1:  # nothing to compare, and a model's profile times its kernel
-        return {}
+    if len(algorithms) == 1 or occurrence.operation == ATTENTION:
+        return {}  # nothing to compare, or no operation that could be timed alone; a model's profile times its kernels
     key = _key(occurrence, algorithms, num_threads)
     known = None if key is None else _kept(key, algorithms)
     if known is not None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from composit.operation import Shape
 from composit.program import Program
 from composit.source import Source
+from mosaic.algorithms.attention import NAME as ATTENTION
+from mosaic.algorithms.attention import scores_of
 from mosaic.algorithms.families import family_of
 from mosaic.algorithms.record import Case
 from mosaic.algorithms.registry import algorithms_of
@@ -37,6 +39,11 @@ class Occurrence:
         return Occurrence, (self.position, self.operation, self.number, self.scope, self.name, None, self.case)
 
     @property
+    def key(self) -> tuple[int, str]:
+        """What tells it from all others: a product may stand for itself and for an attention."""
+        return self.position, self.operation
+
+    @property
     def input_shape(self) -> Shape:
         """The shape of the first operand."""
         return self.case.operand_types[0].shape
@@ -56,13 +63,23 @@ def occurrences(program: Program, known: Collection[int], target: Target) -> Ite
     for position, (instruction, label) in enumerate(zip(program.instructions, program.labels, strict=True)):
         constant = tuple([is_constant[source] for source, _ in instruction.operands])
         is_constant.append(position in known or (bool(constant) and all(constant)))
-        family = "" if is_constant[-1] else family_of(instruction.operation)
-        if not family or not algorithms_of(family):
+        families = () if is_constant[-1] else tuple(_families(program, position))
+        if not families:
             continue
         operands = tuple(program.instructions[source].types[index] for source, index in instruction.operands)
         if any(each.dtype in PART_DTYPES for each in (*operands, *instruction.types)):
             continue
         case = Case(instruction.operation, operands, instruction.types, constant, target)
-        number = counts.get(family, 0)
-        counts[family] = number + 1
-        yield Occurrence(position, family, number, label.scope, label.name, label.source, case)
+        for family in families:
+            number = counts.get(family, 0)
+            counts[family] = number + 1
+            yield Occurrence(position, family, number, label.scope, label.name, label.source, case)
+
+
+def _families(program: Program, position: int) -> Iterator[str]:
+    """Yield the names of what an instruction stands for, that have algorithms."""
+    family = family_of(program.instructions[position].operation)
+    if family and algorithms_of(family):
+        yield family
+    if scores_of(program, position) is not None:
+        yield ATTENTION

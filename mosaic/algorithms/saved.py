@@ -75,7 +75,7 @@ def names_saved(path: str | os.PathLike[str], found: Sequence[Occurrence], targe
                 f"algorithms: {os.fspath(path)} names {row.get('algorithm')!r} for {occurrence}; expected one of"
                 f" {', '.join(map(repr, algorithms_of(occurrence.operation)))}; register it first if it is your own"
             )
-        wanted[occurrence.position] = (row["algorithm"], f"saved in {os.path.basename(path)}")
+        wanted[occurrence.key] = (row["algorithm"], f"saved in {os.path.basename(path)}")
     return wanted
 
 

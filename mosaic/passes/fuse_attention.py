@@ -9,10 +9,11 @@ The rows of s and p never reach memory. It pays where a batch has many products 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
+from mosaic.algorithms.attention import longest_row
 from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import (
     Group,
@@ -27,12 +28,11 @@ from mosaic.ir.views import Buffer
 from mosaic.passes.fuse_epilogues import same_elements
 from mosaic.passes.join_groups import as_definition, as_stage
 
-longest_row = 4096
-"""Elements of a row of scores: a block of a few rows must fit on the stack and into L2."""
 
-
-def fuse_attention(program: IrProgram) -> IrProgram:
+def fuse_attention(program: IrProgram, unfused: Collection[int] = ()) -> IrProgram:
     """Return the program with each chain of product, rows and product as one group at the place of its last part.
+
+    unfused: the instructions of second products that stay by themselves
 
     Pre:  statements are groups and islands
     """
@@ -40,7 +40,8 @@ def fuse_attention(program: IrProgram) -> IrProgram:
     replaced: dict[Statement, tuple[Group, ...]] = {}
     for statement in program.statements:
         chain = _chain(statement, touching, delivered)
-        joined = None if chain is None or not replaced.keys().isdisjoint(chain.statements) else _joined(chain)
+        is_left = chain is None or not replaced.keys().isdisjoint(chain.statements) or chain.after.origins[0] in unfused
+        joined = None if chain is None or is_left else _joined(chain)
         if chain is not None and joined is not None:
             replaced.update({chain.statements[0]: (), chain.statements[1]: (), chain.statements[2]: (joined,)})
     return program.with_groups(lambda group: replaced.get(group, (group,)))

@@ -10,7 +10,10 @@ import numpy as np
 
 from composit.numpy.views.layout import InOrder
 from composit.program import Program
+from mosaic.algorithms.attention import NAME as ATTENTION
+from mosaic.algorithms.attention import UNFUSED
 from mosaic.algorithms.choosing import Choice
+from mosaic.algorithms.record import Lowering
 from mosaic.codegen.group_kernels import KernelEmitter
 from mosaic.codegen.module import emit_module
 from mosaic.compiled import CompiledProgram
@@ -81,6 +84,16 @@ class Request:
     inputs: tuple[int, ...]
     choices: tuple[Choice, ...] = ()
 
+    @property
+    def lowerings(self) -> dict[int, Lowering]:
+        """What lowers the instructions that have algorithms; an attention's second product is lowered as a product."""
+        return {each.position: each.algorithm.lower for each in self.choices if each.occurrence.operation != ATTENTION}
+
+    @property
+    def unfused(self) -> frozenset[int]:
+        """The second products of attentions that stay by themselves."""
+        return frozenset(each.position for each in self.choices if each.algorithm.name == UNFUSED)
+
 
 def compile_program(
     request: Request, report: Report, observe: Observer = lambda name, program: None
@@ -94,8 +107,7 @@ def compile_program(
     observe("fold_constants", FoldedProgram(program, known))
     memory = Memory()
     checked: dict[int, Kind] = {}
-    chosen = {choice.position: choice.algorithm.lower for choice in request.choices}
-    ir = validate(lower_program(program, known, request.inputs, memory, chosen), checked)
+    ir = validate(lower_program(program, known, request.inputs, memory, request.lowerings), checked)
     observe("lower_program", ir)
     lowered = frozenset(origin for statement in ir.statements for origin in statement.origins)
     report("fuse", 0.1)
@@ -133,7 +145,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         yield partial(fuse_epilogues, memory=memory)
     yield partial(fuse_rows, memory=memory, fuse=options.fuse)
     if options.fuse:
-        yield fuse_attention
+        yield partial(fuse_attention, unfused=request.unfused)
         yield partial(join_column_reductions, memory=memory)
     yield partial(remove_fences, memory=memory)
 

@@ -91,7 +91,7 @@ def test_attention_stays_float32_and_layers_do_not() -> None:
     scores = cnp.nn.softmax(hidden @ cnp.swapaxes(hidden, -1, -2), axis=-1)
     output = scores @ x
     compiled = mosaic.compile(output, inputs=[x], precision="bfloat16")
-    assert [each.algorithm.name for each in compiled.algorithms] == ["gemm bfloat16", "gemm", "gemm"]
+    assert [each.algorithm.name for each in compiled.algorithms] == ["gemm bfloat16", "gemm", "gemm", "fused"]
     np.testing.assert_allclose(compiled(cnp.evaluate(x)), cnp.evaluate(output), rtol=0.2, atol=0.1)
 
 
