@@ -18,6 +18,7 @@ from mosaic.algorithms.choosing import Choice, choose
 from mosaic.algorithms.chosen import settled
 from mosaic.algorithms.measuring import measured_seconds
 from mosaic.algorithms.precisions import checked_precision, precision_of, target_for
+from mosaic.algorithms.registry import has_defaults_from_outside
 from mosaic.executable import Executable, with_scalars
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
@@ -72,7 +73,7 @@ class MosaicBackend:
 
     def for_program(self, program: Program, nodes: Sequence[Node | None]) -> MosaicBackend:
         """Return the backend with the algorithms of this program's instructions; itself, where all are the default."""
-        if self._algorithms is None:
+        if self._algorithms is None and (self._fixed is not None or not has_defaults_from_outside()):
             return self
         choices = self._choices(program, fold_constants(program, {}), nodes)
         key = (

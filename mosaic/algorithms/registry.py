@@ -43,6 +43,11 @@ def is_own(algorithm: Algorithm) -> bool:
     return algorithm.lower.__module__.partition(".")[0] == "mosaic"
 
 
+def has_defaults_from_outside() -> bool:
+    """Whether an algorithm of somebody else may be the default, so that the default is not the same at all times."""
+    return any(each.is_default and not is_own(each) for known in _registered.values() for each in known.values())
+
+
 def algorithms_of(operation: str) -> dict[str, Algorithm]:
     """Return the algorithms of an operation by name, mosaic's own first; "maxpool2d" and "max_pool2d" are the same.
 
