@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mosaic.ir.expressions import Uniform
 from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, Shape, View
-from mosaic.tiling.packing import Packing
+from mosaic.tiling.packing import Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class ConstantPlace:
 
     start: int | None
     position: int
-    packing: Packing | None = None
+    packing: Packed | None = None
 
 
 @dataclass(frozen=True, slots=True)

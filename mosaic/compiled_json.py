@@ -6,7 +6,7 @@ The text says nothing of values of constants, and nothing that is read is run: i
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import singledispatch
 from typing import Any, TypeAlias
 
@@ -26,10 +26,14 @@ from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, BufferKind, View
 from mosaic.tiling.packing import Packing
 from mosaic.tiling.pairs import PairPacking
-
-_PACKINGS = (Packing, PairPacking)  # a number in the text is a place here
+from mosaic.tiling.winograd_filters import WinogradPanels
 
 Row: TypeAlias = list[Any]  # Any: numbers, words and lists of them, as the json module reads and writes
+
+_packings: dict[str, type[Packing | PairPacking | WinogradPanels]] = {
+    each.__name__: each for each in (Packing, PairPacking, WinogradPanels)
+}
+"""How constants are packed, by name; the first field of each is a view, the others are numbers and tuples of them."""
 
 
 def can_be_stored(compiled: CompiledProgram) -> bool:
@@ -101,13 +105,12 @@ class _Writer:
         return [value.literal.dtype.str, value.literal.bits.hex(), value.shape]
 
     def constant(self, buffer: Buffer, place: ConstantPlace) -> Row:
-        packing = place.packing and [
-            _PACKINGS.index(type(place.packing)),
-            self.value(place.packing.view),
-            place.packing.panel_width,
-            place.packing.num_batch,
-        ]
-        return [self.buffer(buffer), place.start, place.position, packing]
+        packed = place.packing
+        row = None
+        if packed is not None:
+            _, *rest = fields(_packings[type(packed).__name__])
+            row = [type(packed).__name__, self.value(packed.view), *(getattr(packed, each.name) for each in rest)]
+        return [self.buffer(buffer), place.start, place.position, row]
 
 
 @singledispatch
@@ -160,7 +163,11 @@ class _Reader:
 
     def constant(self, row: Row) -> tuple[Buffer, ConstantPlace]:
         buffer, start, position, packing = row
-        packed = packing and _PACKINGS[packing[0]](self.view(packing[1]), *packing[2:])
+        packed = None
+        if packing is not None:
+            name, view, *rest = packing
+            numbers: list[Any] = [tuple(each) if isinstance(each, list) else each for each in rest]
+            packed = _packings[name](self.view(view), *numbers)
         return self.table[buffer], ConstantPlace(start, position, packed)
 
     def step(self, row: Row) -> CompiledStep:

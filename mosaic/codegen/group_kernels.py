@@ -13,9 +13,11 @@ from mosaic.codegen.operands import Operand
 from mosaic.codegen.row_kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel, schedule_of
 from mosaic.codegen.signature import Signature
 from mosaic.codegen.transposing_kernel import emit_transposing_kernel
+from mosaic.codegen.winograd_kernel import emit_filters_kernel, emit_winograd_kernel
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.statements import Bfloat16Matmul, Group, Matmul, RowStage, Scatter
+from mosaic.ir.winograd import WinogradFilters, WinogradProduct
 from mosaic.targets import Target
 
 
@@ -97,3 +99,13 @@ def _(first: Matmul, request: KernelRequest) -> KernelCode:
     if len(group.stages) > 1:
         return emit_block_kernel(group, f"block_{request.number}", comment, target)
     return emit_matmul_kernel(first, schedule_of(group), f"product_{request.number}", comment, target)
+
+
+@emit_kernel.register
+def _(first: WinogradProduct, request: KernelRequest) -> KernelCode:
+    return emit_winograd_kernel(first, schedule_of(request.group), request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: WinogradFilters, request: KernelRequest) -> KernelCode:
+    return emit_filters_kernel(first, schedule_of(request.group), request.comment, request.target)

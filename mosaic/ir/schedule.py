@@ -40,6 +40,7 @@ class Schedule:
     checks_first: indices that all rows share are checked once in a task, before its rows
     block_rows:   rows of two products that stay in the cache between them
     blockings:    of each product, in order
+    panels:       of a Winograd convolution, whose task has `per_task` tiles: panels of outputs of a task
     """
 
     vector_bytes: int
@@ -56,6 +57,7 @@ class Schedule:
     checks_first: bool = False
     block_rows: int = 0
     blockings: tuple[Blocking, ...] = ()
+    panels: int = 0
 
     def __str__(self) -> str:
         shared = f" in {self.num_tasks} tasks of {self.per_task}" if self.num_tasks > 1 else ""

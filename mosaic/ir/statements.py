@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from mosaic.ir.kinds import Kind, of_kind
 from mosaic.ir.loops import Turns
 from mosaic.ir.schedule import Schedule
 from mosaic.ir.views import Buffer, Shape, View, listed
-from mosaic.tiling.packing import Packing
+from mosaic.tiling.packing import Packed
 
 POSITION_REDUCERS = ("first", "argmax", "argmin")
 """Reductions to the position of the first true element, and of the first of the largest or smallest ones."""
@@ -114,8 +115,28 @@ def _reshape_domain(view: View, definition: Definition, shape: Extents, num_kept
     return View(view.buffer, view.offset, shape, kept.strides + reduced.strides)
 
 
+class Product(Kind):
+    """A statement that computes sums and hands each to an epilogue, an expression over the axes of its result."""
+
+    __slots__ = ()
+    if TYPE_CHECKING:  # fields of each kind; a dataclass would take properties of its base for defaults
+
+        @property
+        def result(self) -> View:
+            """The array that it fills."""
+
+        @property
+        def epilogue(self) -> Expression:
+            """What becomes of a sum, which is `Accumulated` in it."""
+
+    def with_epilogue(self, result: View, epilogue: Expression, origins: tuple[int, ...]) -> Product:
+        """Return the same sums with another epilogue that fills another array of the same shape."""
+        # Every kind of product is a dataclass, which mypy cannot see.
+        return replace(self, result=result, epilogue=epilogue, origins=origins)  # type: ignore[type-var]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Matmul(Kind):
+class Matmul(Product):
     """``result[batch..., m, n] = epilogue(sum over k of left[batch..., m, k...] * right[batch..., k..., n])``.
 
     The depth k may be several axes: a convolution's left operand is a view of its windows, whose strides overlap. Once the right
@@ -454,7 +475,7 @@ class IrProgram:
     """Statements in the order they run, the buffers that come from outside and those that are delivered.
 
     `input_positions` are the instructions of the inputs; `constants` says what each constant buffer holds: an array, or
-    matrices to be packed into panels. `packed_inputs` maps buffers of panels to the input that they are packed from,
+    what is packed into panels. `packed_inputs` maps buffers of panels to the input that they are packed from,
     where the panels are kept from run to run.
     """
 
@@ -462,7 +483,7 @@ class IrProgram:
     inputs: tuple[Buffer, ...]
     input_positions: tuple[int, ...]
     outputs: tuple[View | Uniform, ...]
-    constants: Mapping[Buffer, np.ndarray | Packing]
+    constants: Mapping[Buffer, np.ndarray | Packed]
     packed_inputs: Mapping[Buffer, Buffer] = field(default_factory=dict)
 
     @property

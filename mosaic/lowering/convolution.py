@@ -29,20 +29,20 @@ _fewest_columns = 4
 
 @lower.register
 def _(operation: Convolution, context: Context) -> Sequence[Value]:
-    filters = _by_group(context.view(1), 0, operation.groups)
+    filters = by_group(context.view(1), 0, operation.groups)
     groups, num_each, _, *kernel = filters.shape
     is_narrow = not _is_wide(groups, num_each)
     x = context.view(0) if is_narrow else channels_last(context, context.view(0))
     windows = Windows(tuple(kernel), operation.strides, operation.dilation).over(_channels_by_group(x, groups))
     result = _result(context, groups, is_first=is_narrow and x.strides[1] != 1)
     _append(context, result, windows, filters)
-    return (_as_channels_first(result),)
+    return (as_channels_first(result),)
 
 
 @lower.register
 def _(operation: TransposedConvolution, context: Context) -> Sequence[Value]:
     shape, dtype, rank = context.types[0].shape, context.types[0].dtype, len(operation.lengths)
-    filters = _by_group(context.view(1), 0, operation.groups)
+    filters = by_group(context.view(1), 0, operation.groups)
     groups, _, num_each, *kernel = filters.shape
     result = context.memory.reordered_temporary((shape[0], *shape[2:], groups, num_each), dtype)
     parts = adjoint_windows(Windows(tuple(kernel), operation.strides, operation.dilation), operation.lengths,
@@ -57,7 +57,7 @@ def _(operation: TransposedConvolution, context: Context) -> Sequence[Value]:
         taken = part.of_filters(filters, 3)
         order = (0, 2, 1, *range(3, 3 + rank))
         _append(context, target, part.over(g), taken.transpose(order))
-    return (_as_channels_first(result),)
+    return (as_channels_first(result),)
 
 
 @lower.register
@@ -179,7 +179,7 @@ def _append_sum(context: Context, result: View, first: View, second: View, num_k
     define_reduction(context, result, "add", Apply("multiply", factors, result.dtype), reduced)
 
 
-def _by_group(view: View, axis: int, groups: int) -> View:
+def by_group(view: View, axis: int, groups: int) -> View:
     """Return the view with one axis as two: group, and number within the group."""
     count, stride = view.shape[axis] // groups, view.strides[axis]
     shape = (*view.shape[:axis], groups, count, *view.shape[axis + 1 :])
@@ -190,10 +190,10 @@ def _by_group(view: View, axis: int, groups: int) -> View:
 
 def _channels_by_group(x: View, groups: int) -> View:
     """Return x[n, channels, lengths...] as [n, lengths..., group, c]."""
-    return _by_group(x.transpose((0, *range(2, x.ndim), 1)), x.ndim - 1, groups)
+    return by_group(x.transpose((0, *range(2, x.ndim), 1)), x.ndim - 1, groups)
 
 
-def _as_channels_first(result: View) -> View:
+def as_channels_first(result: View) -> View:
     """Return result[n, p..., group, o] as [n, channels, p...]."""
     *outer, _, _ = result.shape
     merged = result.joined(len(outer))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import singledispatch
 
+import numpy as np
+
 from mosaic.codegen.launches import Launch
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
 from mosaic.ir.islands import Island
@@ -12,7 +14,6 @@ from mosaic.ir.statements import Group, IrProgram
 from mosaic.ir.views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
 from mosaic.passes.split_regions import Region, Step
-from mosaic.tiling.packing import Packing
 
 # How many nodes an error for too little memory names.
 _NUM_LARGEST = 3
@@ -60,7 +61,7 @@ def constant_places(
     places = {}
     for buffer, start in offsets.items():
         content = program.constants[buffer]
-        packing = content if isinstance(content, Packing) else None
+        packing = None if isinstance(content, np.ndarray) else content
         source = buffer if packing is None else packing.view.buffer
         places[buffer] = ConstantPlace(start, positions[source.number], packing)
     return places

@@ -12,7 +12,7 @@ from functools import singledispatch
 from mosaic.ir.affine import most, moves
 from mosaic.ir.expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
 from mosaic.ir.kinds import Kind
-from mosaic.ir.statements import Definition, IrProgram, Matmul, Statement
+from mosaic.ir.statements import Definition, IrProgram, Matmul, Product, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, numbers_only
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import without_unit_axes
@@ -38,7 +38,7 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
     users = readers(program.statements)
     updated, protected = updates(program), frozenset(program.delivered)
     for position, statement in enumerate(statements):
-        if not isinstance(statement, Matmul) or statement.result.buffer in protected:
+        if not isinstance(statement, Product) or statement.result.buffer in protected:
             continue
         places = users.get(statement.result.buffer, [])
         if len(places) != 1 or moves_behind_update(statement.reads(), updated, position, places[0]):
@@ -52,7 +52,14 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
     return remove_unused(replace(program, statements=tuple(joined)))
 
 
-def _by_rows(matmul: Matmul) -> Matmul:
+@singledispatch
+def _by_rows(product: Product) -> Product:
+    """Return a product stored by rows: what is no product of matrices, as it is."""
+    return product
+
+
+@_by_rows.register
+def _(matmul: Matmul) -> Product:
     """Return a product whose result is stored by columns, as of a gradient of w in `x @ w.T`, as one that is stored by rows.
 
     A constant stays on the right, where it is packed when the model is built.
@@ -65,36 +72,43 @@ def _by_rows(matmul: Matmul) -> Matmul:
 
 
 @singledispatch
-def with_epilogue(user: Kind, matmul: Matmul) -> Matmul | None:
+def with_epilogue(user: Kind, product: Product) -> Product | None:
     """Return the product with the user's expression as its epilogue, or None if it is not elementwise over it."""
     return None
 
 
 @with_epilogue.register
-def _(user: Definition, matmul: Matmul) -> Matmul | None:
-    if user.reducer is not None or user.base is not None or user.num_elements != matmul.result.size:
+def _(user: Definition, product: Product) -> Product | None:
+    if user.reducer is not None or user.base is not None or user.num_elements != product.result.size:
         return None
-    matmul, shaped = _in_one_shape(matmul, in_order_of(matmul.result.buffer, user))
-    if shaped is None or shaped.result.dtype.itemsize > matmul.result.dtype.itemsize:
+    product, shaped = _in_one_shape(product, in_order_of(product.result.buffer, user))
+    if shaped is None or shaped.result.dtype.itemsize > product.result.dtype.itemsize:
         return None
     for load in loads(shaped.expression):
-        if load.view.buffer is matmul.result.buffer and not same_elements(load.view, matmul.result):
+        if load.view.buffer is product.result.buffer and not same_elements(load.view, product.result):
             return None
     if any(isinstance(part, Load) and part.gathers for part in walk(shaped.expression)):
         return None
 
     def accumulated(part: Expression) -> Expression | None:
-        is_product = isinstance(part, Load) and part.view.buffer is matmul.result.buffer
-        return matmul.epilogue if is_product else None
+        is_product = isinstance(part, Load) and part.view.buffer is product.result.buffer
+        return product.epilogue if is_product else None
 
     expression = rewrite(shaped.expression, accumulated)
     if size(expression) > largest_expression or not any(isinstance(part, Accumulated) for part in walk(expression)):
         return None
-    origins = tuple(dict.fromkeys((*matmul.origins, *user.origins)))
-    return replace(matmul, result=shaped.result, epilogue=expression, origins=origins)
+    origins = tuple(dict.fromkeys((*product.origins, *user.origins)))
+    return product.with_epilogue(shaped.result, expression, origins)
 
 
-def _in_one_shape(matmul: Matmul, user: Definition) -> tuple[Matmul, Definition | None]:
+@singledispatch
+def _in_one_shape(product: Product, user: Definition) -> tuple[Product, Definition | None]:
+    """Return product and user with the same axes: those of the product."""
+    return product, user.reshaped(product.result.shape, ())
+
+
+@_in_one_shape.register
+def _(matmul: Matmul, user: Definition) -> tuple[Product, Definition | None]:
     """Return product and user with the same axes: the product's, or the user's where its rows are not evenly apart.
 
     Rows that go into the middle of an array with a border, y[56, 56, 144 by 8352, 144, 1], are rows of 56 products.

@@ -42,6 +42,7 @@ from mosaic.passes.split_reductions import split_reductions
 from mosaic.passes.split_regions import regions_of, split_regions
 from mosaic.passes.stages import FoldedProgram, Plans, Steps
 from mosaic.passes.store_constants import store_constants
+from mosaic.passes.store_filters import store_filters
 from mosaic.passes.store_panels import store_panels
 from mosaic.passes.tile_scheme import TileScheme
 from mosaic.passes.validate import validate
@@ -153,6 +154,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         return options.tile_scheme.blocking_of_panels(matmul, options.target)
 
     yield partial(store_panels, memory=memory, blocking=blocking_of_panels, keep_packed=options.keep_packed)
+    yield partial(store_filters, memory=memory, target=options.target, keep_packed=options.keep_packed)
     yield store_constants
     yield write_in_place
     yield partial(schedule, machine=Machine(options.target, options.tile_scheme.blocking))

@@ -30,6 +30,7 @@ from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.schedule import PhaseSchedule, Schedule
 from mosaic.ir.statements import Bfloat16Matmul, Group, IrProgram, Matmul, RowStage, Scatter
+from mosaic.ir.winograd import WinogradFilters, WinogradProduct
 from mosaic.matmul.bfloat16_product import choose_bfloat16_blocking
 from mosaic.matmul.bfloat16_product import num_tasks as num_bfloat16_tasks
 from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks, task_products
@@ -46,6 +47,7 @@ from mosaic.passes.streams import (
 )
 from mosaic.passes.transpositions import side_of_squares
 from mosaic.targets import Target, line_bytes
+from mosaic.winograd.blocks import choose_blocks
 
 ChooseBlocking = Callable[[Matmul, Target], Blocking]
 
@@ -155,6 +157,26 @@ def _(first: Bfloat16Matmul, group: Group, machine: Machine) -> Schedule:
     target, spec = machine.target, bfloat16_spec(first)
     blocking = choose_bfloat16_blocking(spec, target)
     return Schedule(target.vector_bytes, target.lanes(4), num_bfloat16_tasks(spec, blocking), blockings=(blocking,))
+
+
+@schedule_of.register
+def _(first: WinogradProduct, group: Group, machine: Machine) -> Schedule:
+    target, spec = machine.target, first.spec
+    blocks, lanes = choose_blocks(spec, target), target.lanes(spec.dtype.itemsize)
+    return Schedule(
+        target.vector_bytes,
+        lanes,
+        blocks.num_tasks(spec),
+        blocks.tiles,
+        blockings=(blocks.product,),
+        panels=blocks.panels,
+    )
+
+
+@schedule_of.register
+def _(first: WinogradFilters, group: Group, machine: Machine) -> Schedule:
+    groups, _, panels = first.result.shape[:3]
+    return Schedule(machine.target.vector_bytes, machine.target.lanes(first.result.dtype.itemsize), groups * panels)
 
 
 def _tasks_of_batch(matmul: Matmul, num_each: int) -> tuple[int, int]:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from mosaic.ir.expressions import Expression, Load
 from mosaic.ir.views import Shape, View, dense_view
 from mosaic.tiling.tile_parts import fill_tiles, tile_parts
+
+
+class Packed(Protocol):
+    """How a constant is stored otherwise than numpy has it: the view of it that is stored, and what writes it."""
+
+    @property
+    def view(self) -> View:
+        """The elements that are stored."""
+
+    def fill(self, out: np.ndarray, constant: np.ndarray) -> None:
+        """Write what is stored into `out`, a flat array."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pytest
 
 import composit as cnp
 import mosaic
+from composit.nn.operations import convolution
 from mosaic import stored_programs
 from mosaic.passes.pipeline import CompiledProgram, Report, Request, compile_program
 from mosaic.runtime.cache import DESCRIPTION_FILE, Cache, Key, open_caches
@@ -82,6 +83,16 @@ compiled, _, inputs = model()
 results = compiled(*(cnp.evaluate(each) for each in inputs))
 print(hashlib.sha256(repr([everything_said(compiled), [one.tobytes() for one in results]]).encode()).hexdigest())
 """
+
+
+def test_filters_stored_for_winograd_come_from_the_cache(compiled: Compiled) -> None:
+    x, filters = tensor(1, 8, 12, 12), tensor(40, 8, 3, 3, seed=1)
+    outputs = convolution(x, filters)
+    results = [
+        mosaic.compile(outputs, inputs=[x], algorithms={"conv2d": "winograd"})(cnp.evaluate(x)) for _ in range(2)
+    ]
+    assert len(compiled) == 1
+    assert results[0].tobytes() == results[1].tobytes()
 
 
 def test_a_second_process_runs_no_passes(compiled: Compiled) -> None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from composit.nn.operations.convolution import Convolution
+from composit.operation import Operation
 from mosaic.algorithms.record import Case
 
 RANKS = (1, 2, 3)
@@ -15,8 +16,13 @@ RANKS = (1, 2, 3)
 
 def operation_of(case: Case) -> Convolution:
     """Return the parameters of a convolution."""
-    assert isinstance(case.operation, Convolution), "an algorithm of convolutions is asked for convolutions"
-    return case.operation
+    return as_convolution(case.operation)
+
+
+def as_convolution(operation: Operation) -> Convolution:
+    """Return an operation that is a convolution as one."""
+    assert isinstance(operation, Convolution), "an algorithm of convolutions is asked for convolutions"
+    return operation
 
 
 def is_tiled(case: Case) -> bool:

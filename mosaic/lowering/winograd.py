@@ -1,0 +1,46 @@
+"""Convolutions of 3 taps by Winograd's tiles: a statement of its own, see `mosaic.ir.winograd`.
+
+Padding is an operation before the convolution: what computes x writes it into the middle of an array with a border. So tiles
+read that array in place, and only those at its far ends are filled up with zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from composit.nn.operations.convolution import Convolution
+from mosaic.ir.expressions import Accumulated, literal
+from mosaic.ir.views import View
+from mosaic.ir.winograd import WinogradProduct
+from mosaic.lowering.convolution import as_channels_first, by_group
+from mosaic.lowering.registry import Context, Value
+from mosaic.lowering.windows import channels_last
+
+
+def winograd(operation: Convolution, context: Context, outputs: int) -> Sequence[Value]:
+    """Append the convolution in tiles of `outputs` results along each axis with 3 taps; one with 1 tap stays as it is.
+
+    Pre:  strides and dilation are 1, axes have 3 taps or 1, of which one or two have 3, dtypes are one of float32 and float64
+    """
+    filters = by_group(context.view(1), 0, operation.groups)
+    x = channels_last(context, context.view(0))
+    image = by_group(x.transpose((0, *range(2, x.ndim), 1)), x.ndim - 1, operation.groups)
+    num_batch, num_channels, *positions = context.types[0].shape
+    each = (operation.groups, num_channels // operation.groups)
+    result = context.memory.reordered_temporary((num_batch, *positions, *each), context.types[0].dtype)
+    taps = filters.shape[3:]
+    if not result.size or not image.size:
+        context.define(result, literal(0, result.dtype))
+    else:
+        seen = _over_two_axes(result), _over_two_axes(image), filters
+        if len(taps) == 1:
+            seen, taps = (*seen[:2], filters.expand_dims((3,))), (1, *taps)
+        tiles = tuple(outputs if count > 1 else 1 for count in taps)
+        origins = (context.position,)
+        context.statements.append(WinogradProduct(*seen, Accumulated(result.dtype), origins, tiles, taps))
+    return (as_channels_first(result),)
+
+
+def _over_two_axes(view: View) -> View:
+    """Return a view [n, positions..., group, channel] with two axes of positions."""
+    return view if view.ndim == 5 else view.expand_dims((1,))
