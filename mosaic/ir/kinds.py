@@ -84,6 +84,26 @@ class Kind:
                     yield from part.gathers
 
 
+class Product(Kind):
+    """A statement that computes sums and hands each to an epilogue, an expression over the axes of its result."""
+
+    __slots__ = ()
+    if TYPE_CHECKING:  # fields of each kind; a dataclass would take properties of its base for defaults
+
+        @property
+        def result(self) -> View:
+            """The array that it fills."""
+
+        @property
+        def epilogue(self) -> Expression:
+            """What becomes of a sum, which is `Accumulated` in it."""
+
+    def with_epilogue(self, result: View, epilogue: Expression, origins: tuple[int, ...]) -> Product:
+        """Return the same sums with another epilogue that fills another array of the same shape."""
+        # Every kind of product is a dataclass, which mypy cannot see.
+        return replace(self, result=result, epilogue=epilogue, origins=origins)  # type: ignore[type-var]
+
+
 AnyKind = TypeVar("AnyKind", bound=Kind)
 
 

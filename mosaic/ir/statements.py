@@ -13,13 +13,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mosaic.ir.affine import Extents, Number, most, most_of
 from mosaic.ir.expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
-from mosaic.ir.kinds import Kind, of_kind
+from mosaic.ir.kinds import Kind, Product, of_kind
 from mosaic.ir.loops import Turns
 from mosaic.ir.schedule import Schedule
 from mosaic.ir.views import Buffer, Shape, View, listed
@@ -113,26 +112,6 @@ def _reshape_domain(view: View, definition: Definition, shape: Extents, num_kept
     if kept is None or reduced is None:
         return None
     return View(view.buffer, view.offset, shape, kept.strides + reduced.strides)
-
-
-class Product(Kind):
-    """A statement that computes sums and hands each to an epilogue, an expression over the axes of its result."""
-
-    __slots__ = ()
-    if TYPE_CHECKING:  # fields of each kind; a dataclass would take properties of its base for defaults
-
-        @property
-        def result(self) -> View:
-            """The array that it fills."""
-
-        @property
-        def epilogue(self) -> Expression:
-            """What becomes of a sum, which is `Accumulated` in it."""
-
-    def with_epilogue(self, result: View, epilogue: Expression, origins: tuple[int, ...]) -> Product:
-        """Return the same sums with another epilogue that fills another array of the same shape."""
-        # Every kind of product is a dataclass, which mypy cannot see.
-        return replace(self, result=result, epilogue=epilogue, origins=origins)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mosaic.ir.expressions import Accumulated, Expression, loads, text
-from mosaic.ir.kinds import Kind
-from mosaic.ir.statements import Product
+from mosaic.ir.kinds import Kind, Product
 from mosaic.ir.views import Shape, View
 from mosaic.winograd.blocks import WinogradSpec
 from mosaic.winograd.transforms import Transform

@@ -11,8 +11,8 @@ from functools import singledispatch
 
 from mosaic.ir.affine import most, moves
 from mosaic.ir.expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
-from mosaic.ir.kinds import Kind
-from mosaic.ir.statements import Definition, IrProgram, Matmul, Product, Statement
+from mosaic.ir.kinds import Kind, Product
+from mosaic.ir.statements import Definition, IrProgram, Matmul, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, numbers_only
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import without_unit_axes
