@@ -31,6 +31,10 @@ class Backend(Protocol):
         ...
 
 
+# What functions take as `backend=`: a name, an object, or a mapping from keys (composit/mixed/selectors.py) to these.
+BackendChoice: TypeAlias = str | Backend | Mapping[Any, str | Backend]
+
+
 @runtime_checkable
 class RunsInPlace(Protocol):
     """A prepared program that can write outputs into the memory of inputs, and whose results nobody else sees."""
@@ -74,6 +78,15 @@ class ForPrograms(Protocol):
 
 
 @runtime_checkable
+class ForParts(Protocol):
+    """A backend for which a key that selects nothing in a program is an error."""
+
+    def for_parts(self) -> Backend:
+        """Return the same without such errors, for the parts of what a user asked for."""
+        ...
+
+
+@runtime_checkable
 class ChoosesAlgorithms(Protocol):
     """A backend with several ways to compute an operation."""
 
@@ -82,7 +95,7 @@ class ChoosesAlgorithms(Protocol):
         ...
 
 
-def backend_with(backend: str | Backend, algorithms: Any) -> Backend:
+def backend_with(backend: BackendChoice, algorithms: Any) -> Backend:
     """Return a backend by name or as it is, told which algorithms to use; None is the default.
 
     Raises:  UnknownBackendError: no such name; ParameterError: the backend has no algorithms to choose from
@@ -141,17 +154,30 @@ def available_backends() -> list[str]:
     return sorted({*_registered, *_entry_points()})
 
 
-def get_backend(backend: str | Backend) -> Backend:
+def get_backend(backend: BackendChoice) -> Backend:
     """Return the backend of that name, loaded when first asked for; a backend object is returned as it is.
 
-    Raises:  UnknownBackendError: no such name
+    Of a mapping from keys to backends it is the one that runs each node where the first key that matches says.
+
+    Raises:  UnknownBackendError: no such name; OperandError, ParameterError: a key or value of a mapping is of no use
     """
+    if isinstance(backend, Mapping):
+        # It prepares programs through this module.
+        from composit.mixed.mixed_backend import mixed_backend
+
+        return mixed_backend(backend)
     if not isinstance(backend, str):
         return _checked(backend)
     known = _registered.get(backend)
     if known is None:
         known = _registered[backend] = _load(backend)
     return known
+
+
+def backend_for_parts(backend: BackendChoice) -> Backend:
+    """Return the backend for what is computed besides the program of a user, which need not have something for each key."""
+    chosen = get_backend(backend)
+    return chosen.for_parts() if isinstance(chosen, ForParts) else chosen
 
 
 def _checked(backend: object) -> Backend:

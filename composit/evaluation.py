@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from composit.backends import Backend, ForPrograms, PreparedProgram, backend_with, check_supported, get_backend
+from composit.backends import (
+    Backend,
+    BackendChoice,
+    ForPrograms,
+    PreparedProgram,
+    backend_with,
+    check_supported,
+    get_backend,
+)
 from composit.containers import flatten_results
 from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.eager_results import eager
@@ -51,7 +59,7 @@ MAX_PREPARED_PROGRAMS = 256
 def evaluate(
     *tensors: Any,  # Any: tensors, arrays, scalars and nested containers of them
     inputs: Mapping[Any, Any] | None = None,
-    backend: str | Backend = "numpy",
+    backend: BackendChoice = "numpy",
     guards: str = "check",
     algorithms: Any = None,
 ) -> Any:
@@ -65,9 +73,13 @@ def evaluate(
     value differs, unless guards="ignore". For a backend that has several algorithms, as mosaic does, `algorithms` says which one
     computes what (docs/algorithms.md).
 
+    backend: "numpy", "mosaic" (C), "torch", another name, a backend object, or a mapping such as {"encoder*": "mosaic", "*": "torch"}:
+             each node runs where the first key that matches it says, on numpy where none does. Keys are globs over scopes and module
+             paths, names of tensors and operations ("conv2d"), and tensors; `explain` says what goes where, and what crosses
+
     Raises:  UnreachedInputError: no output depends on a key of inputs; OperandError: an output is a torch tensor that no trace
-             has seen; ShapeError, DtypeError: its array does not fit;
-             GuardError; UnknownBackendError; and what the operations raise, with a note that shows the user's line
+             has seen; ShapeError, DtypeError: its array does not fit; GuardError; UnknownBackendError; ParameterError: a key of
+             a mapping of backends matches nothing; and what the operations raise, with a note that shows the user's line
     Example:
         >>> import composit.numpy as cnp
         >>> x = cnp.ones((2,))

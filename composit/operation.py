@@ -197,6 +197,11 @@ class Operation:
         return type(self).__name__.lower()
 
     @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other names by which people select it, as torch writes them: ("conv2d",). Case and underscores do not count."""
+        return ()
+
+    @property
     def num_results(self) -> int:
         return self.num_results_of_class
 

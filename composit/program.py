@@ -146,6 +146,12 @@ def errstates_of(program: Program) -> tuple[object, ...] | None:
     return running.errstates if running is not None and _fits(running, program) else None
 
 
+def running_surroundings(program: Program) -> Surroundings | None:
+    """Return the surroundings of the current run, None outside of a run of this program."""
+    running = _running.get()
+    return running if running is not None and _fits(running, program) else None
+
+
 def _fits(running: Surroundings, program: Program) -> bool:
     return len(running.labels) == len(program.instructions)
 

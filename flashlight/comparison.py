@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.backends import Backend
+from composit.backends import BackendChoice
 from composit.containers import flatten
 from composit.errors import OperandError
 from composit.evaluation import evaluate
@@ -98,7 +98,7 @@ class Comparison:
 def compare(
     output: Any,  # Any: torch tensors, lazy tensors and containers of them
     *,
-    backend: str | Backend = "numpy",
+    backend: BackendChoice = "numpy",
     atol: float = 1e-5,
     rtol: float = 1e-4,
 ) -> Comparison:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from composit.backends import Backend, MakesCode, get_backend
+from composit.backends import BackendChoice, MakesCode, get_backend
 from composit.containers import tensors_in
 from composit.errors import OperandError, ParameterError
 from composit.guards import reads_behind
@@ -140,7 +140,7 @@ class Report:
         return "\n".join(parts)
 
 
-def report(captured: Any, *, backend: str | Backend = "mosaic") -> Report:  # Any: tensors in containers of any kind
+def report(captured: Any, *, backend: BackendChoice = "mosaic") -> Report:  # Any: tensors in containers of any kind
     """Return what a captured graph consists of, as fields and as text.
 
     captured: what a trace computed: torch tensors, lazy tensors, containers and objects with such; a graph of `from_export`; a

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from composit.backends import Backend, ForSteps, PreparedProgram, RunsInPlace, get_backend
+from composit.backends import Backend, BackendChoice, ForSteps, PreparedProgram, RunsInPlace, get_backend
 from composit.containers import Rebuild, flatten, map_leaves
 from composit.eager_results import lazily
 from composit.errors import NoValueError, ParameterError, TracingError
 from composit.evaluation import bind, owned, prepare
 from composit.guards import leaf_value
 from composit.handle import TensorHandle
+from composit.mixed.mixed_backend import MixedProgram
 from composit.nn.donation import Donations, Place, outputs_in_order
 from composit.nn.scans.forms import paths_of
 from composit.nn.step_arguments import StepArguments
@@ -29,7 +30,7 @@ from composit.value import value_of
 
 def compile_step(
     function: Callable[..., Container],
-    backend: str | Backend = "mosaic",
+    backend: BackendChoice = "mosaic",
     *,
     donate: int | str | Sequence[int | str] = (),
     max_variants: int = 8,
@@ -45,7 +46,7 @@ def compile_step(
       compilation: the masks of two steps differ. A generator made inside from a seed draws the same in each step.
     - The second call traces once more and compares: what differs from call to call without being an argument is an error.
 
-    backend:      of `evaluate`: "mosaic" compiles to C, "numpy" and "torch" run the prepared program
+    backend:      of `evaluate`: "mosaic" compiles to C, "numpy" and "torch" run the prepared program, a mapping mixes them
     donate:       positions and names of arguments whose arrays the step may overwrite: C then writes new parameters into the memory
                   of the old ones, and returns these arrays. `explain()` says which results are, and why others are not
     max_variants: how many sets of argument types are kept; the one that was not used for longest is dropped
@@ -129,6 +130,8 @@ class CompiledStep:
     def explain(self) -> str:
         """Where the results of the latest call are: a line for each, and one for each donated argument that keeps its values.
 
+        Of a mapping of backends first which backend runs what, and what crosses, as `composit.explain` says it.
+
         Raises:  ParameterError: nothing ran yet
         """
         newest = next(reversed(self._variants.values()), None)
@@ -136,7 +139,9 @@ class CompiledStep:
             raise ParameterError(
                 f"explain: the memory of {self!r} was asked for; expected a step that has run; call it once"
             )
-        return "\n".join(newest.donations.lines())
+        lines = newest.donations.lines()
+        mixed = newest.prepared
+        return "\n".join([str(mixed.explain()), *lines] if isinstance(mixed, MixedProgram) else lines)
 
     @property
     def source(self) -> str:

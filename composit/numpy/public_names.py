@@ -9,6 +9,7 @@ import typing as _typing
 from composit.eager_results import strict as strict
 from composit.evaluation import evaluate as evaluate
 from composit.labels import with_name as with_name
+from composit.mixed.explain_evaluation import explain as explain
 from composit.node import name_scope as name_scope
 from composit.numpy import fft as fft
 from composit.numpy import linalg as linalg

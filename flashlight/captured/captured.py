@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from composit.backends import Backend, get_backend
+from composit.backends import Backend, BackendChoice, backend_for_parts, get_backend
 from composit.errors import GuardError, OperandError, ParameterError
 from composit.locks import fork_safe_lock
 from flashlight.capture.active import active_recorder
@@ -172,6 +172,8 @@ class Captured:
             recording = Recording(recorder, given.tensors, starts, templates.results)
             family = recording.family(filled, updates, self._backend, given.sizes)
             obstacles = recording.why_not_again()
+        # Other paths need not run what the keys of a mapping select.
+        self._backend = backend_for_parts(self._backend)
         obstacles += state.obstacles
         if random_state(given.generators) != drawn:
             obstacles.append("it draws random numbers, which each call draws anew")
@@ -213,7 +215,7 @@ def _check_arguments(given: Structure) -> None:
 def capture(
     function: Callable[..., Any],
     *,
-    backend: str | Backend = "numpy",
+    backend: BackendChoice = "numpy",
     max_paths: int = MAX_PATHS,
     dynamic: Mapping[str, Names] | None = None,
 ) -> Captured:

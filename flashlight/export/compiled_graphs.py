@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from composit.backends import BackendChoice
 from flashlight.export.draws import Draw, with_draws
 from flashlight.export.fx_graphs import GraphTensor, build_graph, graph_input
 from flashlight.export.tensor_programs import TensorProgram, tensor_program, without_bfloat16
@@ -23,7 +24,7 @@ class CompiledGraph:
     The graph is built for the sizes of the first call, and again for others: a bounded number of programs is kept.
     """
 
-    def __init__(self, module: torch.fx.GraphModule, backend: str, asked: str) -> None:
+    def __init__(self, module: torch.fx.GraphModule, backend: BackendChoice, asked: str) -> None:
         self._module = module
         self._backend = backend
         self._asked = asked
@@ -55,7 +56,7 @@ def _signature(value: Any) -> object:
 class _Variant:
     """The program of a graph for one set of sizes."""
 
-    def __init__(self, module: torch.fx.GraphModule, given: Sequence[Any], backend: str, asked: str) -> None:
+    def __init__(self, module: torch.fx.GraphModule, given: Sequence[Any], backend: BackendChoice, asked: str) -> None:
         mode = FakeTensorMode()
         numbered = enumerate(given)
         args = [
@@ -74,7 +75,9 @@ class _Variant:
         self._outputs = [None if isinstance(each, GraphTensor) else (each,) for each in self._outputs]
         self._program: TensorProgram | None = None
         if made:
-            self._program = tensor_program([each.lazy for each in made], [each.lazy for each in inputs], backend)
+            self._program = tensor_program(
+                [each.lazy for each in made], [each.lazy for each in inputs], backend, is_part=True
+            )
 
     def run(self, tensors: Sequence[torch.Tensor]) -> list[Any]:
         """Return the outputs for the values of the inputs."""

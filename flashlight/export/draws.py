@@ -10,6 +10,7 @@ import torch
 from torch._ops import OpOverload
 from torch.utils import _pytree as pytree
 
+from composit.backends import BackendChoice
 from composit.operation import Shape
 from composit.types import LazyTensor
 from flashlight.export.tensor_programs import TensorProgram, tensor_program, without_bfloat16
@@ -43,7 +44,7 @@ class Draw:
     inputs: tuple[LazyTensor, ...]
     _program: TensorProgram | None = field(default=None, init=False)
 
-    def again(self, tensors: Sequence[torch.Tensor], backend: str) -> list[torch.Tensor]:
+    def again(self, tensors: Sequence[torch.Tensor], backend: BackendChoice) -> list[torch.Tensor]:
         """Return what torch draws now. tensors: the values of `inputs`, and perhaps more."""
         given = iter(self._operands(tensors, backend))
         leaves = list(self.leaves)
@@ -53,16 +54,16 @@ class Draw:
         result = _IN_PLACE.get(self.operation, self.operation)(*args, **kwargs)
         return [each for each in pytree.tree_leaves(result) if isinstance(each, torch.Tensor)]
 
-    def _operands(self, tensors: Sequence[torch.Tensor], backend: str) -> list[torch.Tensor]:
+    def _operands(self, tensors: Sequence[torch.Tensor], backend: BackendChoice) -> list[torch.Tensor]:
         if self.operands is None:
             return [torch.empty_strided(shape, strides, dtype=dtype) for shape, strides, dtype in self.layouts]
         if self._program is None:
-            self._program = tensor_program(self.operands, self.inputs, backend)
+            self._program = tensor_program(self.operands, self.inputs, backend, is_part=True)
         operands = self._program(without_bfloat16(tensors[: len(self.inputs)]))
         return [operand.to(dtype) for operand, (_, _, dtype) in zip(operands, self.layouts, strict=True)]
 
 
-def with_draws(tensors: Sequence[torch.Tensor], draws: Sequence[Draw], backend: str) -> list[torch.Tensor]:
+def with_draws(tensors: Sequence[torch.Tensor], draws: Sequence[Draw], backend: BackendChoice) -> list[torch.Tensor]:
     """Return the tensors, and after them what the draws give for them."""
     found = list(tensors)
     for draw in draws:

@@ -10,7 +10,7 @@ import torch
 from torch._dynamo.backends.common import aot_autograd
 from torch._functorch.partitioners import min_cut_rematerialization_partition
 
-from composit.backends import get_backend
+from composit.backends import BackendChoice, get_backend
 from composit.errors import ParameterError
 from flashlight.export.compiled_graphs import CompiledGraph
 
@@ -22,7 +22,8 @@ def composit_backend(
 
     Training works too: torch derives the backward graph, and each of both becomes a program. Other sizes make other programs.
 
-    options: {"backend": name} chooses the backend of composit, "mosaic" by default
+    options: {"backend": name} chooses the backend of composit, "mosaic" by default; keys of a mapping may match nothing, since torch
+             gives the model in parts
 
     Raises:  ParameterError: unknown options; UnsupportedOperationError, at the first call: an operation without a row
     """
@@ -40,5 +41,5 @@ def composit_backend(
     return compiled
 
 
-def _compiled(module: torch.fx.GraphModule, inputs: Sequence[Any], *, backend: str) -> CompiledGraph:
+def _compiled(module: torch.fx.GraphModule, inputs: Sequence[Any], *, backend: BackendChoice) -> CompiledGraph:
     return CompiledGraph(module, backend, "torch.compile")

@@ -12,6 +12,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from composit.apply import as_tensor, placeholder
+from composit.backends import BackendChoice
 from composit.containers import flatten
 from composit.errors import OperandError, ParameterError, UnreachedInputError, UnsupportedOperationError
 from composit.evaluation import bind, unreached_message
@@ -116,7 +117,7 @@ def to_module(
     inputs: Sequence[Any],  # Any: tensors of either kind, arrays, names
     *,
     parameters: Mapping[str, Any] | None = None,
-    backend: str = "mosaic",
+    backend: BackendChoice = "mosaic",
     guards: str = "check",
 ) -> ProgramModule:
     """Return a torch.nn.Module that computes `outputs` from `inputs`, run by a backend of composit.

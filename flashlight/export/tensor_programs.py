@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from composit.apply import input_of, placeholder
-from composit.backends import PreparedProgram, get_backend
+from composit.backends import BackendChoice, ForPrograms, PreparedProgram, backend_for_parts, get_backend
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
 from composit.evaluation import bind, owned, prepare
 from composit.guards import leaf_value
@@ -41,6 +41,7 @@ class TensorProgram:
         "__weakref__",
         "_backend",
         "_equal",
+        "_is_part",
         "_prepared",
         "_pullbacks",
         "_sources",
@@ -51,12 +52,20 @@ class TensorProgram:
         "program",
     )
 
-    def __init__(self, program: Program, sources: Sources, input_types: Sequence[TensorType], backend: str) -> None:
+    def __init__(
+        self,
+        program: Program,
+        sources: Sources,
+        input_types: Sequence[TensorType],
+        backend: BackendChoice,
+        is_part: bool = False,
+    ) -> None:
         self.program = without_values(program)
         self.input_types = tuple(input_types)
         self.output_types = tuple(program.instructions[source].types[index] for source, index in program.outputs)
         self._sources = sources
-        self._backend = backend
+        self._backend = dict(backend) if isinstance(backend, Mapping) else backend
+        self._is_part = is_part
         self._surroundings = surroundings_of(program.labels)
         self._prepared: PreparedProgram | None = None
         self._pullbacks: dict[tuple[int, ...], TensorProgram] = {}
@@ -81,7 +90,7 @@ class TensorProgram:
         return digest.hexdigest()
 
     def __reduce__(self) -> tuple[Callable[..., TensorProgram], tuple[object, ...]]:
-        return TensorProgram, (self.program, self._sources, self.input_types, self._backend)
+        return TensorProgram, (self.program, self._sources, self.input_types, self._backend, self._is_part)
 
     def __deepcopy__(self, memo: object) -> TensorProgram:
         """Return itself: it never changes."""
@@ -94,7 +103,7 @@ class TensorProgram:
         """
         self.check(tensors)
         if self._prepared is None:
-            self._prepared = prepare(self.program, get_backend(self._backend))
+            self._prepared = prepare(self.program, (backend_for_parts if self._is_part else get_backend)(self._backend))
         arrays = [array_of(tensor, "run") for tensor in tensors]
         values = [arrays[source] if isinstance(source, int) else source for source in self._sources]
         results = owned(run_in(self._surroundings, self._prepared, values))
@@ -163,15 +172,24 @@ class TensorProgram:
             seeds[value_of(output)] = (output, own if before is None else before[1] + own)
         by_inputs = [given[position] for position in wanted]
         gradients = chain_rule(dict(seeds.values()), by_inputs, unreached="zeros")
-        return tensor_program([_conjugate(each) for each in gradients], [*given, *incoming], self._backend)
+        return tensor_program(
+            [_conjugate(each) for each in gradients], [*given, *incoming], self._backend, is_part=True
+        )
 
 
 def _conjugate(tensor: LazyTensor) -> LazyTensor:
     return tensor.conj() if tensor.dtype.kind == "c" else tensor
 
 
-def tensor_program(outputs: Sequence[LazyTensor], inputs: Sequence[LazyTensor], backend: str) -> TensorProgram:
-    """Return the outputs as a function of the inputs; all other leaves keep the values that they have now."""
+def tensor_program(
+    outputs: Sequence[LazyTensor], inputs: Sequence[LazyTensor], backend: BackendChoice, is_part: bool = False
+) -> TensorProgram:
+    """Return the outputs as a function of the inputs; all other leaves keep the values that they have now.
+
+    is_part: the program is one of several, so that keys of a mapping of backends may match nothing in it
+
+    Raises:  ParameterError: a key of a mapping of backends matches nothing
+    """
     values = [value_of(each) for each in inputs]
     bound, _ = bind([value_of(each) for each in outputs], values)
     numbers = {value.identity: number for number, value in enumerate(values)}
@@ -179,7 +197,10 @@ def tensor_program(outputs: Sequence[LazyTensor], inputs: Sequence[LazyTensor], 
         numbers[leaf.identity] if leaf.identity in numbers else np.array(leaf_value(leaf)) for leaf in bound.leaves
     )
     types = [tensor_type(each.shape, each.dtype) for each in inputs]
-    return TensorProgram(bound.program, sources, types, backend)
+    chosen = get_backend(backend)
+    if isinstance(chosen, ForPrograms) and not is_part:
+        chosen.for_program(bound.program, ())
+    return TensorProgram(bound.program, sources, types, backend, is_part)
 
 
 def without_bfloat16(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:

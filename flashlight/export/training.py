@@ -12,7 +12,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 import composit.numpy as cnp
-from composit.backends import Backend
+from composit.backends import BackendChoice
 from composit.errors import OperandError, ParameterError
 from composit.handle import described
 from composit.nn.training import CompiledStep, compile_step
@@ -32,7 +32,7 @@ def training_step(
     loss: Callable[..., torch.Tensor],
     optimizer: torch.optim.Optimizer,
     *,
-    backend: str | Backend = "mosaic",
+    backend: BackendChoice = "mosaic",
 ) -> TrainingStep:
     """Return a function step(inputs, *targets) that trains the module by one compiled program, and returns the loss.
 
@@ -69,7 +69,7 @@ def training_step(
 class TrainingStep:
     """A compiled training step of a torch module; see `training_step`."""
 
-    def __init__(self, objective: Objective, optimizer: TorchOptimizer, backend: str | Backend) -> None:
+    def __init__(self, objective: Objective, optimizer: TorchOptimizer, backend: BackendChoice) -> None:
         _check_known(objective, optimizer)
         self._objective = objective
         self._optimizer = optimizer
@@ -177,11 +177,11 @@ class _Variant:
     """
 
     def __init__(
-        self, objective: Objective, example: Example, optimizer: TorchOptimizer, backend: str | Backend
+        self, objective: Objective, example: Example, optimizer: TorchOptimizer, backend: BackendChoice
     ) -> None:
         self._joint = joint_graph(objective, example, _ASKED)
         self._optimizer = optimizer
-        self._backend = backend if isinstance(backend, str) else "numpy"
+        self._backend = backend if isinstance(backend, str | Mapping) else "numpy"
         names = list(example.state)
         self._names: list[str | int] = [*names, *range(len(names), len(self._joint.fakes))]
         self._updated = set(self._joint.gradients)

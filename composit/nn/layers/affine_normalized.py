@@ -34,6 +34,10 @@ class NormalizeAffine(Composition):
     num_results_of_class = 4
     kind = OperationKind.REDUCTION
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return ("layer_norm",)
+
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         types = Normalize(self.axes, self.epsilon).result_types(operand_types[0])
         return (*types, types[-1])

@@ -34,6 +34,10 @@ class Normalize(Composition):
     num_results_of_class = 3
     kind = OperationKind.REDUCTION
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return ("layer_norm",)
+
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types
         shape = reduced_shape(x.shape, self.axes, True)

@@ -51,6 +51,10 @@ class Convolution(Operation):
     groups: int
     kind = OperationKind.CONTRACTION
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return "conv", f"conv{len(self.strides)}d"
+
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
         return _num_products(result_types[0], operand_types[1])
 
@@ -91,6 +95,10 @@ class TransposedConvolution(Operation):
     @property
     def name(self) -> str:
         return "transposed_convolution"
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return "conv_transpose", f"conv_transpose{len(self.strides)}d"
 
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
         return _num_products(*operand_types)

@@ -72,6 +72,10 @@ class WindowSum(_OfWindows):
     def name(self) -> str:
         return "window_sum"
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return "avg_pool", f"avg_pool{len(self.kernel)}d"
+
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type(self._reduced_shape(operand_types[0].shape), operand_types[0].dtype),)
 
@@ -130,6 +134,10 @@ class WindowMaximum(_OfWindows):
     @property
     def name(self) -> str:
         return "window_maximum"
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return "max_pool", f"max_pool{len(self.kernel)}d"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         seen = operand_types[-1]

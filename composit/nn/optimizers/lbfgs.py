@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import composit.numpy as cnp
+from composit.backends import BackendChoice
 from composit.containers import Rebuild, flatten, map_leaves
 from composit.errors import DtypeError, ParameterError
 from composit.evaluation import evaluate
@@ -57,7 +58,7 @@ def lbfgs(
     num_steps: int = 100,
     memory: int = 10,
     tolerance: float = 1e-6,
-    backend: str = "numpy",
+    backend: BackendChoice = "numpy",
     progress: Callable[[int, float], None] | None = None,
 ) -> Minimum:
     """Return the minimum that L-BFGS reaches from `parameters`. The graph of the function is built once, and run at each trial.
@@ -123,7 +124,7 @@ def _downwards(gradient: Vector, pairs: deque[Pair]) -> Vector:
 class _Search:
     """The function as value and gradient of one vector."""
 
-    def __init__(self, function: Function, parameters: Container, backend: str) -> None:
+    def __init__(self, function: Function, parameters: Container, backend: BackendChoice) -> None:
         tensors = map_leaves(parameters, cnp.asarray)
         self._leaves, self._rebuild = _real_leaves(tensors)
         self._backend = backend

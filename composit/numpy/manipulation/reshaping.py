@@ -100,6 +100,10 @@ class Reshape(Operation):
     depends_on_layout = True
     kind = OperationKind.MOVEMENT
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return ("flatten",)
+
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         resolve_shape(self.shape, operand_types[0].shape)
         return _moved(operand_types[0], self.shape)

@@ -64,6 +64,10 @@ class Matmul(Operation):
     kind = OperationKind.CONTRACTION
 
     @property
+    def aliases(self) -> tuple[str, ...]:
+        return ("linear",)
+
+    @property
     def is_matrix_product(self) -> bool:
         return True
 
