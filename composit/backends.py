@@ -78,6 +78,15 @@ class ForPrograms(Protocol):
 
 
 @runtime_checkable
+class ForRegions(Protocol):
+    """A backend that was made for a program, and can run a part of it as it would run the whole."""
+
+    def for_region(self, positions: Sequence[int]) -> Backend:
+        """Return the backend for a part: for each of its instructions the position in the whole program, -1 for what it is given."""
+        ...
+
+
+@runtime_checkable
 class ForParts(Protocol):
     """A backend for which a key that selects nothing in a program is an error."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -71,11 +71,27 @@ class MosaicBackend:
         other._keep_packed = self._keep_packed
         return other
 
+    def for_region(self, positions: Sequence[int]) -> MosaicBackend:
+        """Return the backend for a part of the program that this one is for, with the algorithms chosen for the whole.
+
+        positions: in the whole program, of the part's instructions; -1 for what it is given
+        """
+        if self._fixed is None:
+            return self
+        places = {position: place for place, position in enumerate(positions)}
+        chosen = [each for each in self._fixed if each.position in places]
+        return self._kept(
+            tuple(replace(each, occurrence=replace(each.occurrence, position=places[each.position])) for each in chosen)
+        )
+
     def for_program(self, program: Program, nodes: Sequence[Node | None]) -> MosaicBackend:
         """Return the backend with the algorithms of this program's instructions; itself, where all are the default."""
         if self._algorithms is None and (self._fixed is not None or not has_defaults_from_outside()):
             return self
-        choices = self._choices(program, fold_constants(program, {}), nodes)
+        return self._kept(self._choices(program, fold_constants(program, {}), nodes))
+
+    def _kept(self, choices: tuple[Choice, ...]) -> MosaicBackend:
+        """Return the backend with these choices, one object for equal ones."""
         key = (
             self._num_threads,
             self._fuse,

@@ -6,9 +6,18 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
-from composit.backends import Backend, ForSteps, MakesCode, PreparedProgram, get_backend
+from composit.backends import (
+    Backend,
+    ChoosesAlgorithms,
+    ForPrograms,
+    ForRegions,
+    ForSteps,
+    MakesCode,
+    PreparedProgram,
+    get_backend,
+)
 from composit.errors import OperandError, ParameterError
 from composit.evaluation import prepare
 from composit.handle import described
@@ -58,6 +67,24 @@ class MixedBackend:
         rules = tuple([(key, each.for_steps() if isinstance(each, ForSteps) else each) for key, each in self._rules])
         return _kept(rules, self._check)
 
+    def with_algorithms(self, algorithms: Any) -> MixedBackend:
+        """Return the same with these algorithms on those of the backends that have algorithms to choose from.
+
+        Raises:  ParameterError: none of them has
+        """
+        rules = tuple(
+            [
+                (key, each.with_algorithms(algorithms) if isinstance(each, ChoosesAlgorithms) else each)
+                for key, each in self._rules
+            ]
+        )
+        if rules == self._rules:
+            raise ParameterError(
+                f"algorithms: {algorithms!r:.80} was given for {self.name}, which have one way to compute each operation; expected a "
+                "mapping with a backend that has algorithms; give some key the backend 'mosaic'"
+            )
+        return _kept(rules, self._check)
+
     def places(self, program: Program, nodes: Sequence[Node | None]) -> list[int]:
         """Return the number of the key that each instruction goes to, NOWHERE for leaves; raises what `place` does."""
         return place(program, nodes, self.selectors, self._check)
@@ -68,11 +95,12 @@ class MixedBackend:
         Raises:  ParameterError: a key matches nothing
         """
         places = self.places(program, nodes)
-        key = digest(array("l", places).tobytes())
+        backends = tuple([each.for_program(program, nodes) if _is_whole(each) else each for each in self.backends])
+        key = digest(array("l", places).tobytes(), array("l", map(id, backends)).tobytes())
         with self._lock:
             known = self._placed.get(key)
             if known is None:
-                known = self._placed[key] = PlacedBackend(self, tuple(places))
+                known = self._placed[key] = PlacedBackend(self, tuple(places), backends)
             self._placed.move_to_end(key)
             while len(self._placed) > MAX_PLACEMENTS:
                 self._placed.popitem(last=False)
@@ -108,16 +136,24 @@ class MixedBackend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedBackend:
-    """A mixed backend for programs whose instructions go to the keys `places`, by number."""
+    """A mixed backend for programs whose instructions go to the keys `places`, by number.
+
+    backends: of the keys, as they are for the whole program
+    """
 
     mixed: MixedBackend
     places: tuple[int, ...]
+    backends: tuple[Backend, ...]
 
     def prepare(self, program: Program) -> MixedProgram:
         """Return a function that runs the program; regions that are equal programs are prepared once."""
         regions = self.mixed.regions(program, self.places)
-        runs = [prepare(region.program, self.mixed.backends[region.color]) for region in regions]
+        runs = [prepare(region.program, self._backend_of(region)) for region in regions]
         return MixedProgram(self, program, tuple(regions), tuple(runs))
+
+    def _backend_of(self, region: Region) -> Backend:
+        backend = self.backends[region.color]
+        return backend.for_region(region.computed) if isinstance(backend, ForRegions) else backend
 
     def names(self, regions: Iterable[Region]) -> list[str]:
         """Return the name of each region's backend."""
@@ -194,6 +230,11 @@ def _dying(regions: Sequence[Region], outputs: Sequence[Reference]) -> list[list
     for reference in made.difference(outputs):
         dying[last[reference]].append(reference)
     return dying
+
+
+def _is_whole(backend: Backend) -> TypeGuard[ForPrograms]:
+    """Return whether a backend looks at a whole program before it runs parts of it."""
+    return isinstance(backend, ForPrograms) and isinstance(backend, ForRegions)
 
 
 def whole(backend: Backend) -> MixedBackend:

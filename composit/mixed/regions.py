@@ -20,7 +20,7 @@ class Region:
     positions: for each of its instructions, the one of the whole program
     given:     for each of its inputs, the value of the whole program
     made:      for each of its outputs, the value of the whole program
-    num_nodes: how many instructions it computes, without numbers and inputs
+    num_nodes: how many instructions it computes, without numbers, inputs, and creations that each reader makes
     """
 
     color: int
@@ -29,6 +29,12 @@ class Region:
     given: tuple[Reference, ...]
     made: tuple[Reference, ...]
     num_nodes: int
+
+    @property
+    def computed(self) -> list[int]:
+        """For each of its instructions the one of the whole program, NOWHERE for inputs."""
+        inputs = set(self.program.inputs)
+        return [NOWHERE if place in inputs else position for place, position in enumerate(self.positions)]
 
 
 def cut(program: Program, colors: Sequence[int]) -> list[Region]:

@@ -65,6 +65,7 @@ _LAYERS = (
         "composit.read_spans",
         "composit.guards",
         "composit.evaluation",
+        "composit.mixed",
     ),
     ("composit.numpy",),
     ("composit.numpy.tensor.lazy_tensor", "composit.numpy.public_names", "composit.pictures"),

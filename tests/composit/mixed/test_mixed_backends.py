@@ -14,8 +14,11 @@ import pytest
 import composit as cnp
 from composit.backends import available_backends, get_backend, register_backend
 from composit.errors import GuardError, ParameterError, UnsupportedOperationError
+from composit.evaluation import bind
+from composit.handle import make_tensor
 from composit.mixed import mixed_backend
 from composit.program import Program
+from composit.value import value_of
 from tests.composit.mixed.test_selectors import two_layers
 
 
@@ -330,3 +333,34 @@ def test_a_tensor_that_is_a_key_is_not_kept_alive() -> None:
     del hidden, y
     gc.collect()
     assert node() is None
+
+
+def test_algorithms_are_chosen_for_the_whole_and_used_in_each_part() -> None:
+    x, w = cnp.asarray(np.ones((3, 4), "float32")), cnp.asarray(np.ones((4, 4), "float32"))
+    with cnp.name_scope("first"):
+        hidden = cnp.tanh(x @ w)
+    with cnp.name_scope("second"):
+        hidden = cnp.exp(hidden)
+    with cnp.name_scope("third"):
+        y = cnp.tanh(hidden @ w)
+    backend = {"second": "torch", "*": "mosaic"}
+    product = make_tensor(y.node.operands[0][0], 0)
+
+    def parts_in_c(algorithms: Any) -> list[str]:
+        value = cnp.evaluate(y, backend=backend, algorithms=algorithms)
+        np.testing.assert_allclose(value, cnp.evaluate(y), rtol=1e-6)
+        bound, _ = bind([value_of(y)], ())
+        chosen = get_backend(backend).with_algorithms(algorithms)  # type: ignore[attr-defined]  # a mixed backend has it
+        text = chosen.for_program(bound.program, bound.nodes).prepare(bound.program).source
+        return str(text).split("/* region 2: mosaic */")
+
+    first, third = parts_in_c({"matmul": "small-m"})
+    others = [{"third": "gemm packed at run time"}, {product: "gemm packed at run time"}]
+    for algorithms in (*others, {"matmul": ["small-m", "gemm packed at run time"]}):
+        again, other = parts_in_c(algorithms)
+        assert third != other
+    assert first == again
+    with pytest.raises(ParameterError, match="names nothing here"):
+        cnp.evaluate(y, backend=backend, algorithms={"fourth": "gemm"})
+    with pytest.raises(ParameterError, match="one way to compute each operation"):
+        cnp.evaluate(y, backend={"*": "torch"}, algorithms="guess")
