@@ -16,9 +16,11 @@ from mosaic.c.helpers import Helper
 from mosaic.matmul.blocking import (
     Blocking,
     MatmulSpec,
+    asks_next,
     num_panels,
     num_row_blocks,
     num_tasks,
+    num_tiles,
     waits_for_a,
     waits_for_b,
 )
@@ -170,16 +172,21 @@ def _tiles(matmul: Matmul) -> dict[tuple[int, bool], Tile]:
     vector, spec, blocking = matmul.vector, matmul.spec, matmul.blocking
     last = _last_columns(matmul)
     is_partial = spec.b_depth_stride is not None and last % vector.lanes != 0
-    tiles, has_fma, takes_turns = {}, matmul.target.has_fma, bool(spec.a_outer)
-    b_ahead = _b_steps_ahead if waits_for_b(spec, matmul.target) or _is_panel_large(matmul) else 0
+    tiles: dict[tuple[int, bool], Tile] = {}
+    asks = asks_next(spec, blocking, matmul.target)
+    b_ahead = _b_steps_ahead if waits_for_b(spec, matmul.target) or _is_panel_large(matmul) or asks else 0
     a_ahead = _a_steps_ahead if waits_for_a(spec, matmul.target) else 0
+
+    def tile(rows: int, columns: int, is_last: bool) -> Tile:
+        vectors = -(-columns // vector.lanes)
+        is_short = is_last and is_partial
+        return Tile(vector, rows, vectors, matmul.target.has_fma, is_short, b_ahead, a_ahead, bool(spec.a_outer), asks)
+
     for rows in _row_counts(matmul):
         if num_panels(spec, blocking) > 1 or last == blocking.nr:
-            vectors = blocking.nr // vector.lanes
-            tiles[rows, False] = Tile(vector, rows, vectors, has_fma, False, b_ahead, a_ahead, takes_turns)
+            tiles[rows, False] = tile(rows, blocking.nr, False)
         if last != blocking.nr:
-            vectors = -(-last // vector.lanes)
-            tiles[rows, True] = Tile(vector, rows, vectors, has_fma, is_partial, b_ahead, a_ahead, takes_turns)
+            tiles[rows, True] = tile(rows, last, True)
     return tiles
 
 
@@ -353,8 +360,23 @@ def _tile_call(matmul: Matmul, tile: Tile, stretch: _Stretch) -> c.Expression:
         _tile_sums(matmul),
         blocking.nr,
         c.literal(0) if _is_one_stretch(matmul) else stretch.depth > 0,
+        *(_part_of_next(matmul, stretch) if tile.asks_next else ()),
         *((c.literal(_last_columns(matmul) % matmul.vector.lanes),) if tile.is_partial else ()),
     )
+
+
+def _part_of_next(matmul: Matmul, stretch: _Stretch) -> tuple[c.Expression, c.Operand]:
+    """Return where the part begins that a tile asks for, of what lies behind what all tiles read of B now, and its step."""
+    spec, blocking = matmul.spec, matmul.blocking
+    count = num_tiles(spec, blocking)
+    step = -(-blocking.nr // count)
+    tile: c.Expression = (_row - _row_start) / blocking.mr
+    if spec.lines:
+        tile = (_line - _line_start) * -(-min(blocking.row_block, spec.rows) // blocking.mr) + tile
+    if _is_tile_finished(spec, blocking):
+        return _b_panel + (spec.depth * blocking.nr + (tile * spec.depth + stretch.depth) * step), step
+    steps = blocking.depth_block
+    return _b_panel + (stretch.depth + steps) * blocking.nr + tile * (steps * step), step
 
 
 def _a_of_row(matmul: Matmul, depth: c.Expression) -> c.Expression:

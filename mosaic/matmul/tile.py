@@ -24,6 +24,7 @@ class Tile:
 
     b_ahead: how many steps before its turn the row of B is asked for, where it comes from far; 0: the processor sees to it
     a_ahead: the same of the column of A, whose numbers lie side by side
+    asks_next: each step asks L2 for a part of what the next tiles read in place of B
     takes_turns: the depth is several runs of `steps`, for which a table says where in A they start
     """
 
@@ -35,6 +36,7 @@ class Tile:
     b_ahead: int = 0
     a_ahead: int = 0
     takes_turns: bool = False
+    asks_next: bool = False
 
     @property
     def name(self) -> str:
@@ -46,6 +48,7 @@ class Tile:
             + ("_ahead" if self.b_ahead else "")
             + ("_down" if self.a_ahead else "")
             + ("_turns" if self.takes_turns else "")
+            + ("_next" if self.asks_next else "")
         )
 
 
@@ -54,6 +57,7 @@ _a_row_stride, _a_depth_stride, _b_depth_stride = (
     c.Name(name) for name in ("a_row_stride", "a_depth_stride", "b_depth_stride")
 )
 _turns, _starts, _run = c.Name("turns"), c.Name("starts"), c.Name("run")
+_next, _next_step = c.Name("next"), c.Name("next_step")
 _sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumulate"), c.Name("last_lanes")
 
 
@@ -61,9 +65,9 @@ _sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumula
 def tile_function(tile: Tile) -> Helper:
     """Return the function of a tile.
 
-    ``name([turns, starts,] steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate[, last_lanes])``
-    adds the products of `steps` columns of A and rows of B to the sums, or starts from zero; with turns, the same for the
-    columns from each of the starts on.
+    ``name([turns, starts,] steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate,
+    [next, next_step,] [last_lanes])`` adds the products of `steps` columns of A and rows of B to the sums, or starts from zero; with turns, the same for
+    the columns from each of the starts on.
     """
     vector = tile.vector
     element = vector.element.ctype
@@ -80,6 +84,7 @@ def tile_function(tile: Tile) -> Helper:
         c.Parameter(c.pointer(element), "sums"),
         c.Parameter(c.int64, "sums_stride", ("unused",)),
         c.Parameter(c.int_, "accumulate"),
+        *((c.Parameter(source, "next"), c.Parameter(c.int64, "next_step")) if tile.asks_next else ()),
         *((c.Parameter(c.int64, "last_lanes"),) if tile.is_partial else ()),
     )
     requires = (load(vector), store(vector), broadcast(vector), fma(vector, tile.has_fma), load_partial(vector))
@@ -145,6 +150,9 @@ def _step(tile: Tile, a: c.Name) -> tuple[c.Statement, ...]:
     vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
     ahead = (c.Call("__builtin_prefetch", (place,)) for place in _places_ahead(tile))
     body: list[c.Statement] = [c.ExpressionStatement(each) for each in ahead]
+    if tile.asks_next:
+        body.append(c.ExpressionStatement(c.Call("__builtin_prefetch", (_next, c.literal(0), c.literal(2)))))
+        body.append(c.AugmentedAssign(_next, "+", _next_step))
     for column in range(tile.vectors):
         place = _b + column * vector.lanes
         is_last = tile.is_partial and column == tile.vectors - 1

@@ -9,7 +9,7 @@ import pytest
 
 from mosaic import c
 from mosaic.c.helpers import Helper
-from mosaic.matmul.blocking import Blocking, MatmulSpec, choose_blocking, num_tasks
+from mosaic.matmul.blocking import Blocking, MatmulSpec, asks_next, choose_blocking, num_tasks
 from mosaic.matmul.product import Epilogue, Matmul, emit_matmul, line_names
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import Target, detect, get_target
@@ -155,6 +155,21 @@ def test_windows_of_many_channels_go_through_the_whole_depth_while_the_panel_sta
     few, many = (choose_blocking(spec, target) for spec in windows)
     assert (few.is_deep, few.depth_block) == (True, 576)
     assert (many.is_deep, many.depth_block) == (False, 1536)
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(3, False), (16, True), (100, True)])
+def test_few_tiles_ask_for_the_next_panel(rows: int, expected: bool, tmp_path: Path) -> None:
+    target = get_target("x86-64-v3")
+    spec = MatmulSpec(f32, rows, 70, 1500, a_row_stride=1500)
+    each = matmul_with_bias(spec, target, "asking")
+    helper = emit_matmul(each)
+    assert ("__builtin_prefetch" in source_text([helper])) == asks_next(spec, each.blocking, target) == expected
+    library = load_helpers([helper], tmp_path, target)
+    a, b, bias = samples(spec)
+    result = np.zeros((rows, 70), f32)
+    tasks = num_tasks(spec, each.blocking)
+    call(library, "asking", 0, tasks, a, tilize(b, panels(each.blocking.nr)), result, bias)
+    assert_close(result, a, b, bias)
 
 
 def test_operands_may_be_strided_and_b_may_stay_in_place(tmp_path: Path) -> None:
