@@ -50,6 +50,7 @@ class Guard:
     __slots__ = ("__weakref__", "_read", "after", "kind", "place", "source", "span", "value")
     # Whether another library computed the value, so that floats may differ from it by rounding.
     is_rounded: ClassVar[bool] = False
+    released_by: ClassVar[Identity | None] = None  # where this value is given, the read does not matter
 
     def __init__(
         self,
@@ -421,9 +422,10 @@ def guards_for(outputs: Sequence[Value], replaced: Sequence[Value]) -> list[Guar
             raise GuardError(_passed_message(value.node))
         for origin in _origins_behind(value.node, value.index):
             found |= {id(guard): guard for guard in origin.reads() if guard.may_have_steered(newest)}
-    # In the order of the reads: the first that differs is the one to tell of.
-    candidates = _of_outputs(sorted(found.values(), key=attrgetter("after")), outputs)
     given = {value.identity for value in replaced}
+    matter = [guard for guard in found.values() if guard.released_by not in given]
+    # In the order of the reads: the first that differs is the one to tell of.
+    candidates = _of_outputs(sorted(matter, key=attrgetter("after")), outputs)
     reached = _dependents([guard.read.node for guard in candidates], replaced, given)
     return [guard for guard in candidates if guard.read.identity in given or id(guard.read.node) in reached]
 

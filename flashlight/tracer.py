@@ -20,6 +20,7 @@ from composit.read_spans import current_span
 from composit.source import register_internal_package
 from flashlight.capture.active import active, active_recorder, thread_patches
 from flashlight.capture.autograd_functions import function_patches
+from flashlight.capture.other_threads import OtherThreads, gradient_patch
 from flashlight.capture.patches import Patch, patched
 from flashlight.capture.recorder import Recorder
 from flashlight.capture.torch_modes import RecordingMode, torch_patches
@@ -70,6 +71,7 @@ def trace(*, run_torch: bool = False, dynamic: Dynamic | None = None) -> Iterato
                 (
                     *torch_patches(),
                     *thread_patches(_inside),
+                    gradient_patch(_watch),
                     *function_patches(trace),
                     Patch(torch.nn.Module, "__call__", _calling),
                 )
@@ -104,15 +106,23 @@ def _check_outermost(dynamic: Dynamic | None) -> None:
 @contextmanager
 def _recording(record: TraceRecord, values: TorchValues | None, mode: RecordingMode) -> Iterator[Recorder]:
     """Record what this thread does in a trace."""
+    before = active.recorder
     recorder = active.recorder = mode.record(record, values)
+    if record.others is not None:
+        record.others.join()
     span = current_span.set(record.span)
     try:
         with mode:
             yield recorder
     finally:
-        active.recorder = None
+        active.recorder = before
         current_span.reset(span)
         recorder.close()
+
+
+def _watch() -> OtherThreads | None:
+    recorder = active_recorder()
+    return None if recorder is None else recorder.trace.others
 
 
 def _inside(outer: Recorder, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,7 +130,9 @@ def _inside(outer: Recorder, function: Callable[..., Any]) -> Callable[..., Any]
 
     @wraps(function)
     def recorded(*args: Any, **kwargs: Any) -> Any:
-        if not outer.trace.is_open or active_recorder() is not None:
+        own = active_recorder()
+        # A thread of a pool that an earlier trace started still has the recorder of that.
+        if not outer.trace.is_open or (own is not None and own.trace.is_open):
             return function(*args, **kwargs)
         outer.trace.has_threads = True
         if isinstance(outer, SizedRecorder):

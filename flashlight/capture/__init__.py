@@ -3,6 +3,7 @@
 torch_modes        torch's mode that sees each operation, and values that leave torch behind its back
 patches            methods that are replaced while a trace is open
 active             the recorder of each thread, and threads that a traced program starts
+other_threads      tensors of threads that a trace did not start
 trace_record       what the threads of one trace share
 recorder           one torch operation: runs it, builds its nodes, has them attached to the results
 row_errors         errors that name the operation, the module and the user's line

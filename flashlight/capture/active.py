@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,4 +59,11 @@ def thread_patches(inside: Callable[[Recorder, Callable[..., Any]], Callable[...
 
         return submit_recorded
 
-    return (Patch(threading.Thread, "start", start), Patch(ThreadPoolExecutor, "submit", submit))
+    # Their tasks run in threads that may be older than the trace. The second class is there once its module has been imported.
+    pools = sys.modules.get("multiprocessing.pool")
+    tasks = ("apply_async", "_map_async", "imap", "imap_unordered")
+    return (
+        Patch(threading.Thread, "start", start),
+        Patch(ThreadPoolExecutor, "submit", submit),
+        *(Patch(pools.ThreadPool, name, submit) for name in tasks if pools is not None),
+    )

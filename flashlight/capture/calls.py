@@ -14,7 +14,9 @@ from torch._ops import OpOverload
 from composit import nn
 from composit.errors import OperandError
 from flashlight.capture.attach_results import flat
+from flashlight.capture.memory import memory_of
 from flashlight.capture.traced_tensors import traced_tensor_of
+from flashlight.inputs import version_of
 from flashlight.table import Traits, decomposable_forms, takes_tensors
 
 Operator: TypeAlias = OpOverload[..., Any]
@@ -98,6 +100,15 @@ def note_contents(written: Sequence[torch.Tensor]) -> None:
         traced = traced_tensor_of(tensor)
         if traced is not None:
             traced.memory.note_contents()
+
+
+def expect_writes(written: Sequence[torch.Tensor]) -> None:
+    """Take in the writes that torch has counted before it calls an operation of a user that writes."""
+    for tensor in written:
+        memory, version = memory_of(tensor), version_of(tensor)
+        for traced in [] if memory is None else memory.traced_tensors():
+            if traced.version == version - 1:
+                traced.version = version
 
 
 _LISTS = "aten::_foreach_"

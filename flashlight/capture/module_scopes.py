@@ -36,6 +36,10 @@ class ModuleScopes:
         """How many modules are being called."""
         return len(self._open)
 
+    def is_in_script(self) -> bool:
+        """Return whether the innermost module is scripted."""
+        return bool(self._open) and isinstance(self._open[-1][0], torch.jit.ScriptModule)
+
     def enter(
         self, module: torch.nn.Module, arguments: Sequence[object], keywords: Mapping[str, object] = _NO_KEYWORDS
     ) -> None:

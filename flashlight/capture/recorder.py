@@ -22,6 +22,7 @@ from flashlight.capture.calls import (
     MEMORY_FROM_OUTSIDE,
     OF_TORCH,
     decomposition_of,
+    expect_writes,
     given_to_write,
     is_of_numbers,
     is_on_meta,
@@ -51,7 +52,7 @@ from flashlight.capture.views import DetachedView, SameView, View
 from flashlight.comparison import TorchValues
 from flashlight.conversion import HALVES, TORCH_TO_NUMPY, has_elements
 from flashlight.half_precision import rounded, widened
-from flashlight.inputs import copied_input, version_of
+from flashlight.inputs import copied_input
 from flashlight.table import Call, Row, Traits, traits_of
 
 Operator: TypeAlias = OpOverload[..., Any]
@@ -102,7 +103,7 @@ class Recorder:
     def enter(self, module: torch.nn.Module, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         """Open the scope of a module; the tensors given to the outermost one are inputs, whether it uses them or not."""
         self.scopes.enter(module, arguments, keywords)
-        if self.scopes.depth == 1:
+        if self.scopes.depth == 1 or self.scopes.is_in_script():
             self._read_all((*arguments, *keywords.values()))
 
     def leave(self, module: torch.nn.Module, output: Any) -> None:
@@ -138,12 +139,14 @@ class Recorder:
         if traits.writes and run_one_by_one(operation, arguments, keywords, self._resume):
             return None
         if is_on_meta(arguments, keywords):
-            return operation(*arguments, **keywords)
+            return self.trace.own(operation(*arguments, **keywords))
         self.num_operations += 1
+        if operation is aten.lift_fresh.default:
+            self.trace.own(arguments[0])
         if self.has_unfilled and not traits.may_alias:
             self._find_fills(traits, arguments, keywords)
         if traits.writes and operation.namespace not in OF_TORCH:
-            self._expect_writes(traits, arguments, keywords)
+            expect_writes(given_to_write(traits, arguments, keywords))
         call = Call(operation, arguments, keywords)
         if operation in MEMORY_FROM_OUTSIDE:
             return take_memory(self, call)
@@ -244,14 +247,6 @@ class Recorder:
             raise UnsupportedOperationError(unsupported(call, self.scopes))
         with self._resume():
             return kernel(*call.arguments, **call.keywords)
-
-    def _expect_writes(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-        """Take in the writes that torch has counted before it calls an operation of a user that writes."""
-        for tensor in given_to_write(traits, arguments, keywords):
-            memory, version = memory_of(tensor), version_of(tensor)
-            for traced in [] if memory is None else memory.traced_tensors():
-                if traced.version == version - 1:
-                    traced.version = version
 
     def _parts(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
         with self._resume():
@@ -431,7 +426,12 @@ class Recorder:
     def _adopt(self, tensor: torch.Tensor) -> TracedTensor:
         memory, label = memory_of(tensor), self.scopes.name_of(tensor)
         if memory is None or memory.was_changed():
-            return add_leaf(tensor, label, self.trace)
+            made = add_leaf(tensor, label, self.trace)
+            # Scripts get parameters and constants that Python has not seen; none comes from another thread.
+            others = None if memory is not None or self.scopes.is_in_script() else self.trace.others
+            if others is not None and others.meet(tensor, made.current()):
+                self._meet_other_thread()
+            return made
         base = memory.base_of(tensor)
         if base is None:
             return add_leaf(tensor, label, self.trace, memory)
@@ -439,6 +439,9 @@ class Recorder:
         if root.seen_in is not self.trace:
             root.begin(self.trace)
         return add_adopted_view(tensor, root, view, self.trace)
+
+    def _meet_other_thread(self) -> None:
+        self.trace.has_threads = True
 
     def _written(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[torch.Tensor]:
         """Return the tensors that the operation writes to, after copying the inputs that share their memory."""

@@ -33,6 +33,7 @@ def _of_sequence(position: int) -> Callable[[Callable[..., torch.Tensor]], Calla
                 return original(*args, **kwargs)
             with paused(recorder):
                 made = original(*args, **kwargs)
+            recorder.trace.own(made)
             return _joined(data, made)
 
         return tensor_of

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from composit.guards import Guard
 from composit.read_spans import Span
 from composit.types import LazyTensor
+from flashlight.capture.other_threads import watch_other_threads
 
 if TYPE_CHECKING:
     from flashlight.capture.traced_tensors import TracedTensor
@@ -26,6 +27,7 @@ class TraceRecord:
     span:   the nodes that were built while it was open
     has_threads: whether another thread took part
     follows_gradients: whether autograd was enabled when it began
+    others: watches for tensors of threads that are not recorded; None where there is no other thread
     lock:   held while a thread records an operation, so that two that meet a tensor at once make one input of it
     """
 
@@ -36,6 +38,7 @@ class TraceRecord:
         "leaves",
         "lock",
         "moved",
+        "others",
         "reads",
         "span",
         "starts",
@@ -53,6 +56,13 @@ class TraceRecord:
         self.has_threads = False
         self.follows_gradients = torch.is_grad_enabled()
         self.lock = RLock()
+        self.others = watch_other_threads()
+
+    def own(self, result: Any) -> Any:  # Any: what an operation returns
+        """Return a result that the trace made and did not record: it is none of another thread."""
+        if self.others is not None:
+            self.others.own(result)
+        return result
 
     def note_moved(self, tensor: torch.Tensor, traced: TracedTensor | None) -> None:
         """Note that a tensor made before the trace gets other memory or another shape, which no value of a graph says."""
@@ -63,6 +73,8 @@ class TraceRecord:
         """End the trace: keep inputs of tensors made before it only weakly."""
         self.is_open = False
         self.span.close()
+        if self.others is not None:
+            self.others.close(self.leaves, self.span)
         for traced in self.leaves:
             traced.release()
         self.leaves.clear()

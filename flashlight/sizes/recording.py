@@ -77,6 +77,10 @@ class SizedRecorder(Recorder):
         """Open the scope of a module."""
         super().enter(module, plain(tuple(arguments)), plain(dict(keywords)))
 
+    def _meet_other_thread(self) -> None:
+        self.mode.obstruct("it uses a tensor of a thread that it did not start")
+        super()._meet_other_thread()
+
     def rebind(self, tensor: torch.Tensor, other: torch.Tensor, run: Callable[[], object]) -> torch.Tensor:
         """Follow `tensor.data = other`, at the sizes of the trace alone."""
         self.mode.obstruct("tensor.data was assigned to")

@@ -163,6 +163,7 @@ class SwappedTensors:
             self._mode.tape.inputs.append(DynamicInput(index, shape, order, dtype, self._fresh_input(ordinary)))
 
     def _fresh_input(self, ordinary: torch.Tensor) -> weakref.ref[TorchInput]:
+        self._mode.recorder.trace.own(ordinary)
         self._mode.recorder.lazy_of(ordinary)
         traced = traced_tensor_of(ordinary)
         if traced is None or traced.node is None:
