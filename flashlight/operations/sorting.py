@@ -9,7 +9,8 @@ from composit import nn
 from composit.apply import apply
 from composit.handle import TensorHandle
 from composit.nn.gradient_flow import straight_through
-from composit.nn.operations.selection import SelectedPositions
+from composit.nn.operations.introselect import INSERTION_LENGTH
+from composit.nn.operations.selection import RankedPosition, SelectedPositions, SortedPositions
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, promote
 from flashlight.operations.reductions import at_position
@@ -22,7 +23,7 @@ def _sort(
 ) -> list[LazyTensor]:
     if not x.ndim:
         return [x, cnp.asarray(np.int64(0))]
-    places = _order(x, dim % x.ndim, descending)
+    places = (_order if stable else _sorted_positions)(x, dim % x.ndim, descending)
     return [cnp.take_along_axis(x, places, axis=dim), places]
 
 
@@ -35,11 +36,18 @@ def _order(x: LazyTensor, axis: int, descending: bool) -> LazyTensor:
     return x.shape[axis] - 1 - cnp.flip(backwards, axis)
 
 
+def _sorted_positions(x: LazyTensor, axis: int, descending: bool, orders_nan: bool = True) -> LazyTensor:
+    """Return the positions as std::sort leaves them. Short rows it sorts by insertion, where equal elements keep their order."""
+    if orders_nan and x.shape[axis] <= INSERTION_LENGTH:
+        return _order(x, axis, descending)
+    return apply(SortedPositions(axis, descending, orders_nan), x)
+
+
 @register(aten.argsort)
 def _argsort(
     call: Call, x: LazyTensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
 ) -> LazyTensor:
-    return _sort(call, x, dim, descending)[1]
+    return _sort(call, x, dim, descending, stable=stable)[1]
 
 
 @register(aten.topk)
@@ -57,8 +65,7 @@ def _top_k(
 def _kth_value(call: Call, x: LazyTensor, k: int, dim: int = -1, keepdim: bool = False) -> list[LazyTensor]:
     if not x.ndim:
         return at_position(x, None, dim, keepdim)
-    places = cnp.take(cnp.argsort(x, axis=dim, stable=True), np.array([k - 1]), axis=dim)
-    return at_position(x, places, dim, keepdim)
+    return at_position(x, apply(RankedPosition(dim % x.ndim, k), x), dim, keepdim)
 
 
 @register(aten.median.dim)
@@ -117,9 +124,12 @@ def _mode(call: Call, x: LazyTensor, dim: int = -1, keepdim: bool = False) -> li
     if not x.ndim:
         return at_position(x, None, dim, keepdim)
     axis = dim % x.ndim
-    order = cnp.argsort(x, axis=axis, stable=True)
+    order = _sorted_positions(x, axis, False, orders_nan=x.dtype.kind != "f")
     ordered = cnp.moveaxis(cnp.take_along_axis(x, order, axis=axis), axis, -1)
-    counts = cnp.sum(cnp.expand_dims(ordered, -1) == cnp.expand_dims(ordered, -2), axis=-1)
+    # torch compares neighbours: a NaN stands for itself, and for the end of equal elements.
+    is_next = cnp.astype(ordered[..., 1:] != ordered[..., :-1], np.int64)
+    run = cnp.cumsum(cnp.concatenate([cnp.zeros((*ordered.shape[:-1], 1), np.int64), is_next], -1), axis=-1)
+    counts = cnp.sum(cnp.expand_dims(run, -1) == cnp.expand_dims(run, -2), axis=-1)
     first = cnp.argmax(counts, axis=-1, keepdims=True)
     # torch returns the last of the equal elements.
     last = first + cnp.take_along_axis(counts, first, axis=-1) - 1

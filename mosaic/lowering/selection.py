@@ -1,4 +1,4 @@
-"""Selection: a statement that finds the k largest or smallest elements of each row, its C, and its lowering.
+"""Selection: a statement that finds the k largest or smallest elements of each row, or all in order; its C, and its lowerings.
 
 The algorithms are those of `composit.nn.operations.introselect`, which says where they come from and why equal elements
 need them. Known weakness: positions are moved, not elements, so long rows read their elements in no order.
@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from composit.nn.operations.introselect import INSERTION_LENGTH, depth_limit, is_by_heap
-from composit.nn.operations.selection import SelectedPositions
+from composit.nn.operations.selection import RankedPosition, SelectedPositions, SortedPositions
 from mosaic import c
 from mosaic.c.helpers import Helper, inline_function
 from mosaic.codegen.expressions import Emitter, Scope, int64_dtype
@@ -27,10 +27,16 @@ from mosaic.lowering.row_positions import RowPositions, in_rows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSelection(RowPositions):
-    """``result[rows..., i]`` is the position of one of the first elements of ``source[rows...]``, by size."""
+    """``result[rows..., i]`` is the position of the element of ``source[rows...]`` that `calls` leave at `start + i`, by size.
+
+    orders_nan: whether NaN is the largest, or is compared to nothing, as in C
+    calls:      the functions of the C below that rearrange the positions, with their own numbers
+    """
 
     largest: bool
-    is_sorted: bool
+    orders_nan: bool
+    calls: tuple[tuple[str, tuple[int, ...]], ...]
+    start: int
     origins: tuple[int, ...]
 
     def __str__(self) -> str:
@@ -40,13 +46,49 @@ class RowSelection(RowPositions):
 
 @lower.register
 def _(operation: SelectedPositions, context: Context) -> Sequence[Value]:
+    calls = _calls_of_selection(operation.k, context.view(0).shape[operation.axis], operation.is_sorted)
+    return _selected(context, operation.axis, operation.largest, True, tuple(calls), 0)
+
+
+@lower.register
+def _(operation: SortedPositions, context: Context) -> Sequence[Value]:
+    count = context.view(0).shape[operation.axis]
+    calls = (("partition_parts", (0, count, depth_limit(max(count, 1)))), ("insert", (0, count)))
+    return _selected(context, operation.axis, operation.largest, operation.orders_nan, calls, 0)
+
+
+@lower.register
+def _(operation: RankedPosition, context: Context) -> Sequence[Value]:
+    target = operation.k - 1
+    calls = (("select_ranked", (0, context.view(0).shape[operation.axis] - 1, target)),)
+    return _selected(context, operation.axis, False, True, calls, target)
+
+
+def _selected(
+    context: Context,
+    axis: int,
+    largest: bool,
+    orders_nan: bool,
+    calls: tuple[tuple[str, tuple[int, ...]], ...],
+    start: int,
+) -> Sequence[Value]:
     source, result = context.view(0), context.result()
     if result.size:
-        found, rows = in_rows(operation.axis, result), in_rows(operation.axis, source)
-        context.statements.append(
-            RowSelection(found, rows, operation.largest, operation.is_sorted, (context.position,))
-        )
+        found, rows = in_rows(axis, result), in_rows(axis, source)
+        context.statements.append(RowSelection(found, rows, largest, orders_nan, calls, start, (context.position,)))
     return (result,)
+
+
+def _calls_of_selection(k: int, count: int, is_sorted: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield what torch.topk calls."""
+    if is_by_heap(k, count):
+        yield "sort_first", (0, k, count)
+        return
+    yield "select", (k - 1, count, depth_limit(max(count, 1)))
+    if is_sorted and k - 1 > INSERTION_LENGTH:
+        yield "partition_parts", (0, k - 1, depth_limit(k - 1))
+    if is_sorted and k > 2:
+        yield "insert", (0, k - 1)
 
 
 @dataclass(slots=True)
@@ -66,23 +108,16 @@ class RowSelectionEmitter:
             *scope.statements,
             emitter.local.declare("places", int64_dtype, count),
             c.loop("i", count, c.Assign(_places[_i], _i)),
-            *(c.ExpressionStatement(self._used(name)(*given, *numbers)) for name, *numbers in self._calls(k, count)),
-            c.loop("i", k, c.Assign(stored, _places[_i])),
+            *(c.ExpressionStatement(self._used(name)(*given, *numbers)) for name, numbers in self.statement.calls),
+            c.loop(
+                "i", k, c.Assign(stored, _places[_i + self.statement.start] if self.statement.start else _places[_i])
+            ),
         )
 
     def _used(self, name: str) -> Helper:
-        helpers = selection_helpers(self.statement.source.dtype, self.statement.largest)
+        statement = self.statement
+        helpers = selection_helpers(statement.source.dtype, statement.largest, statement.orders_nan)
         return self.emitter.lanes.use(helpers[name])
-
-    def _calls(self, k: int, count: int) -> Iterator[tuple[str, *tuple[int, ...]]]:
-        if is_by_heap(k, count):
-            yield ("sort_first", 0, k, count)
-            return
-        yield ("select", k - 1, count, depth_limit(count))
-        if self.statement.is_sorted and k - 1 > INSERTION_LENGTH:
-            yield ("partition_parts", 0, k - 1, depth_limit(k - 1))
-        if self.statement.is_sorted and k > 2:
-            yield ("insert", 0, k - 1)
 
 
 @emit_kernel.register
@@ -101,10 +136,11 @@ _GIVEN = (_x, _step, _places)
 
 
 @lru_cache(maxsize=32)
-def selection_helpers(dtype: np.dtype, largest: bool) -> dict[str, Helper]:
+def selection_helpers(dtype: np.dtype, largest: bool, orders_nan: bool) -> dict[str, Helper]:
     """Return the functions for rows of a dtype; each takes the elements, their distance, the positions, and its own numbers."""
-    writer = _Writer(dtype, largest)
-    return {name: writer.helpers[name] for name in ("sort_first", "select", "partition_parts", "insert")}
+    writer = _Writer(dtype, largest, orders_nan)
+    called = ("sort_first", "select", "partition_parts", "insert", "select_ranked")
+    return {name: writer.helpers[name] for name in called}
 
 
 def _swap(one: c.Expression, other: c.Expression) -> tuple[c.Statement, ...]:
@@ -119,10 +155,11 @@ def _add(name: c.Expression, amount: int) -> c.Statement:
 class _Writer:
     """Writes the C functions for elements of one dtype, and for the largest or the smallest. A function comes after those that it calls."""
 
-    def __init__(self, dtype: np.dtype, largest: bool) -> None:
+    def __init__(self, dtype: np.dtype, largest: bool, orders_nan: bool) -> None:
         self.dtype = dtype
         self.largest = largest
-        self.suffix = f"{'largest' if largest else 'smallest'}_{dtype.name}"
+        self.orders_nan = orders_nan and dtype.kind == "f"
+        self.suffix = f"{'largest' if largest else 'smallest'}_{dtype.name}{'' if orders_nan else '_as_in_c'}"
         self.helpers: dict[str, Helper] = {}
         self._compare()
         self._sift()
@@ -133,6 +170,7 @@ class _Writer:
         self._partition()
         self._partition_parts()
         self._select()
+        self._select_ranked()
 
     def _define(self, name: str, numbers: str, body: tuple[c.Statement, ...], result: c.CType = c.void) -> None:
         parameters = (
@@ -148,7 +186,7 @@ class _Writer:
     def _compare(self) -> None:
         one, other = (_x[c.Name(name) * _step] for name in ("one", "other"))
         less: c.Expression = other < one if self.largest else one < other
-        if self.dtype.kind == "f":
+        if self.orders_nan:
             first, second = (one, other) if self.largest else (other, one)
             less = c.logical_or(less, c.logical_and(c.not_equal(first, first), c.equal(second, second)))
         parameters = (
@@ -156,10 +194,11 @@ class _Writer:
             *(c.Parameter(c.int64, each) for each in ("step", "one", "other")),
         )
         name = f"comes_before_{self.suffix}"
-        function = inline_function(
-            name, c.int_, parameters, (c.Return(less),), "Whether an element comes before another; NaN is the largest."
-        )
+        function = inline_function(name, c.int_, parameters, (c.Return(less),), self._comment())
         self.helpers["comes_before"] = Helper(name, (c.Include("stdint.h"), function))
+
+    def _comment(self) -> str:
+        return f"Whether an element comes before another{'; NaN is the largest' if self.orders_nan else ''}."
 
     def _before(self, one: c.Expression, other: c.Expression) -> c.Expression:
         return self.helpers["comes_before"](_x, _step, one, other)
@@ -249,6 +288,16 @@ class _Writer:
             _last,
             c.Declare(c.const(c.int64), "value", _places[_i]),
             c.Declare(c.int64, "place", _i),
+            # As libstdc++: among the first elements one that is smaller than all goes there past NaN, which has no order.
+            c.If(
+                c.logical_and(_i - _first < INSERTION_LENGTH, self._before(_value, _places[_first])),
+                (
+                    c.While(
+                        _place > _first,
+                        (c.Assign(_places[_place], _places[_place - 1]), _add(_place, -1)),
+                    ),
+                ),
+            ),
             c.While(
                 c.logical_and(_place > _first, self._before(_value, _places[_place - 1])),
                 (c.Assign(_places[_place], _places[_place - 1]), _add(_place, -1)),
@@ -329,3 +378,42 @@ class _Writer:
             self._run("insert", _first, _last),
         )
         self._define("select", "target last depth", body)
+
+    def _select_ranked(self) -> None:
+        middle, pivot = c.Name("middle"), c.Name("pivot")
+
+        def order(smaller: c.Expression, larger: c.Expression) -> c.Statement:
+            return c.If(self._before(_places[larger], _places[smaller]), _swap(_places[smaller], _places[larger]))
+
+        body = (
+            c.While(
+                _last > _first + 1,
+                (
+                    c.Declare(c.const(c.int64), "middle", _first + (_last - _first) / 2),
+                    *_swap(_places[middle], _places[_first + 1]),
+                    order(_first + 1, _last),
+                    order(_first, _last),
+                    order(_first + 1, _first),
+                    c.Declare(c.const(c.int64), "pivot", _places[_first]),
+                    c.Declare(c.int64, "low", _first + 1),
+                    c.Declare(c.int64, "high", _last),
+                    *self._meet_in_the_middle(pivot),
+                    *_swap(_places[_first], _places[_high]),
+                    c.If(_high <= _target, (c.Assign(_first, _low),)),
+                    c.If(_high >= _target, (c.Assign(_last, _high - 1),)),
+                ),
+            ),
+            c.If(c.equal(_last, _first + 1), (order(_first, _last),)),
+        )
+        self._define("select_ranked", "first last target", body)
+
+    def _meet_in_the_middle(self, pivot: c.Expression) -> tuple[c.Statement, ...]:
+        """Exchange elements on the wrong side of the pivot until the two places have passed each other."""
+        step = (
+            _add(_low, 1),
+            c.While(self._before(_places[_low], pivot), (_add(_low, 1),)),
+            _add(_high, -1),
+            c.While(self._before(pivot, _places[_high]), (_add(_high, -1),)),
+        )
+        exchanged = (*_swap(_places[_low], _places[_high]), *step)
+        return (*step, c.While(_high >= _low, exchanged))

@@ -8,7 +8,7 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.apply import apply
-from composit.nn.operations.selection import SelectedPositions
+from composit.nn.operations.selection import RankedPosition, SelectedPositions, SortedPositions
 from composit.types import LazyTensor
 from tests.composit.nn.operations.test_selection import slow_to_partition
 from tests.mosaic.comparison import check
@@ -42,3 +42,22 @@ def test_a_nan_is_the_largest_and_zeros_of_both_signs_are_equal() -> None:
 def test_rows_that_partition_badly_are_finished_by_a_heap() -> None:
     values = slow_to_partition(200, 190)
     check(*_selections(values, 0, 190), *_selections(-values, 0, 190))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "int64", "bool"])
+def test_equal_elements_are_sorted_and_ranked_as_by_numpy(dtype: str) -> None:
+    generator, every = np.random.default_rng(0), []
+    for length in (1, 2, 17, 70, 300):
+        values = generator.integers(0, 4, (2, length, 3)).astype(dtype)
+        if values.dtype.kind == "f":
+            values[0, : length // 4] = np.nan
+            generator.shuffle(values, axis=1)
+        x = cnp.asarray(values)
+        every += [
+            apply(SortedPositions(1, largest, orders_nan), x)
+            for largest in (True, False)
+            for orders_nan in (True, False)
+        ]
+        every += [apply(RankedPosition(1, k), x) for k in sorted({1, length // 2 + 1, length})]
+    check(*every)
+    assert "numpy island" not in mosaic.compile(every, inputs=[]).explain()

@@ -78,3 +78,37 @@ def test_positions_of_numbers_of_other_dtypes_are_torchs(dtype: torch.dtype, fin
     with flashlight.tracer.trace():
         found = find(sequence)
     np.testing.assert_array_equal(cnp.evaluate(found), found.numpy())
+
+
+ORDERS: dict[str, Callable[[Tensor], tuple[Tensor, ...]]] = {
+    "sort": lambda x: tuple(torch.sort(x, -1)),
+    "descending": lambda x: tuple(torch.sort(x, -1, descending=True)),
+    "stable": lambda x: tuple(torch.sort(x, dim=-1, stable=True)),
+    "argsort": lambda x: (torch.argsort(x, 0),),
+    "msort": lambda x: (torch.msort(x),),
+    "kthvalue": lambda x: tuple(torch.kthvalue(x, 20, 0)),
+    "median": lambda x: tuple(torch.median(x, 0)),
+    "mode": lambda x: tuple(torch.mode(x, 0)),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.bfloat16, torch.bool])
+@pytest.mark.parametrize("name", ORDERS)
+def test_of_equal_elements_those_are_chosen_that_torch_chooses(name: str, dtype: torch.dtype) -> None:
+    if dtype is torch.bool and name in ("kthvalue", "median"):
+        pytest.skip("torch has none")
+    generator = torch.Generator().manual_seed(0)
+    x, other = (torch.randint(0, 3, (40, 35), generator=generator).to(dtype) for _ in range(2))
+    if dtype.is_floating_point:
+        x[3, 4] = x[30, 5] = x[0, 5] = torch.nan
+    with flashlight.tracer.trace():
+        found = ORDERS[name](x)
+    given = other.float() if dtype is torch.bfloat16 else other
+    for values, wanted in (
+        (cnp.evaluate(found), ORDERS[name](x)),
+        (cnp.evaluate(found, inputs={x: given.numpy()}), ORDERS[name](other)),
+        (mosaic.compile(found, inputs=[x])(given.numpy()), ORDERS[name](other)),
+    ):
+        for value, tensor in zip(values, wanted, strict=True):
+            expected = tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+            np.testing.assert_array_equal(value, expected.numpy())

@@ -11,7 +11,7 @@ import pytest
 import composit as cnp
 from composit.apply import apply
 from composit.nn.operations import introselect
-from composit.nn.operations.selection import SelectedPositions
+from composit.nn.operations.selection import RankedPosition, SelectedPositions, SortedPositions
 
 torch = pytest.importorskip("torch")
 
@@ -81,3 +81,28 @@ def test_rows_that_partition_badly_are_finished_by_a_heap(monkeypatch: pytest.Mo
     _check(values, 190)
     _check(-values, 190)
     assert used
+
+
+@pytest.mark.parametrize("number", [1, 3, 50])
+@pytest.mark.parametrize("length", [1, 2, 16, 17, 40, 1000])
+def test_equal_elements_are_sorted_and_ranked_as_by_torch(length: int, number: int) -> None:
+    values = np.random.default_rng(length).integers(0, number, (3, length)).astype(np.float32)
+    values[0, : length // 8] = np.nan
+    x, given = cnp.asarray(values), torch.from_numpy(values)
+    for largest in (True, False):
+        found = cnp.evaluate(apply(SortedPositions(1, largest, True), x))
+        np.testing.assert_array_equal(found, torch.sort(given, 1, largest).indices.numpy(), strict=True)
+    for k in sorted({1, length // 2 + 1, length}):
+        found = cnp.evaluate(apply(RankedPosition(1, k), x))
+        np.testing.assert_array_equal(found, torch.kthvalue(given, k, 1, True).indices.numpy(), strict=True)
+
+
+def test_sorting_of_rows_that_partition_badly_is_finished_by_a_heap() -> None:
+    values = np.floor(slow_to_partition(200, 200) / 2)
+    found = cnp.evaluate(apply(SortedPositions(0, False, True), cnp.asarray(values)))
+    np.testing.assert_array_equal(found, torch.sort(torch.from_numpy(values)).indices.numpy())
+
+
+def test_no_elements_are_sorted_and_ranked() -> None:
+    assert cnp.evaluate(apply(SortedPositions(1, False, True), cnp.zeros((2, 0)))).shape == (2, 0)
+    assert cnp.evaluate(apply(RankedPosition(1, 2), cnp.zeros((0, 3)))).shape == (0, 1)
