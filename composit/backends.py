@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from composit.errors import ParameterError, UnknownBackendError, UnsupportedOperationError
 from composit.node import Node
 from composit.operation import Array, Input, Operation, Scalar, TensorType
-from composit.program import Program
+from composit.program import Label, Program
 from composit.source import describe_source
 
 ENTRY_POINT_GROUP = "composit.backends"
@@ -47,6 +47,15 @@ class RunsInPlace(Protocol):
 
     def run_in_place(self, arrays: Sequence[Array], given_away: Mapping[int, int]) -> Sequence[Array]:
         """Return the outputs; those in `given_away` are the arrays of these inputs, written to."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A prepared program that says how it computes."""
+
+    def explain(self, labels: Sequence[Label]) -> str:
+        """Return how each instruction is computed, by what algorithm, and why; `labels` name the instructions."""
         ...
 
 
@@ -101,6 +110,10 @@ class ChoosesAlgorithms(Protocol):
 
     def with_algorithms(self, algorithms: Any) -> Backend:
         """Return the backend that computes operations as the user says (docs/algorithms.md)."""
+        ...
+
+    def algorithms_of(self, operation: str) -> Sequence[str]:
+        """Return the names that may be given for an operation ("conv2d"), those of algorithms first; none if there is no choice."""
         ...
 
 

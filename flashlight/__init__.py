@@ -13,7 +13,12 @@ except ModuleNotFoundError as error:
         name="torch",
     ) from error
 
-from flashlight import operations, tracer
+from flashlight import errors, operations, tracer
+from flashlight.algorithms.backends import DEFAULT_ALGOS, SUPPORTED_ALGORITHMS
+from flashlight.algorithms.models import Model, convert
+from flashlight.algorithms.selectors import Selector
+from flashlight.algorithms.swap import swap_back, swap_conv2d, swap_operation
+from flashlight.algorithms.swapped import SwappedModule
 from flashlight.backend import TorchBackend
 from flashlight.capture.torch_modes import DataLeavesWarning
 from flashlight.captured.captured import Captured, capture
@@ -26,7 +31,19 @@ from flashlight.report import Report, report
 from flashlight.table import Call, register, registered_operations
 from flashlight.tracer import lazy_tensor
 
+AlgorithmicSelector = Selector
+
 __all__ = [
+    "AlgorithmicSelector",
+    "DEFAULT_ALGOS",
+    "Model",
+    "SUPPORTED_ALGORITHMS",
+    "SwappedModule",
+    "convert",
+    "errors",
+    "swap_back",
+    "swap_conv2d",
+    "swap_operation",
     "Call",
     "Captured",
     "Comparison",

@@ -13,15 +13,16 @@ import numpy as np
 from composit.locks import fork_safe_lock
 from composit.node import Node
 from composit.operation import Array, Dtype
-from composit.program import Program
+from composit.program import Label, Program
 from mosaic.algorithms.choosing import Choice, choose
 from mosaic.algorithms.chosen import settled
 from mosaic.algorithms.measuring import measured_seconds
 from mosaic.algorithms.precisions import checked_precision, precision_of, target_for
-from mosaic.algorithms.registry import has_defaults_from_outside
+from mosaic.algorithms.registry import SELECTORS, algorithms_of, has_defaults_from_outside
 from mosaic.executable import Executable, with_scalars
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
+from mosaic.report import explain
 from mosaic.runtime.threads import checked_num_threads, num_available_cores
 from mosaic.targets import Target, detect
 from mosaic.without_compiler import InterpretedExecutable, build
@@ -84,6 +85,11 @@ class MosaicBackend:
             tuple(replace(each, occurrence=replace(each.occurrence, position=places[each.position])) for each in chosen)
         )
 
+    def algorithms_of(self, operation: str) -> tuple[str, ...]:
+        """Return the names of an operation's algorithms, and the words that choose among them; none if there is no choice."""
+        known = algorithms_of(operation)
+        return (*known, *SELECTORS) if known else ()
+
     def for_program(self, program: Program, nodes: Sequence[Node | None]) -> MosaicBackend:
         """Return the backend with the algorithms of this program's instructions; itself, where all are the default."""
         if self._algorithms is None and (self._fixed is not None or not has_defaults_from_outside()):
@@ -119,7 +125,7 @@ class MosaicBackend:
         types = [program.instructions[position].types[0] for position in program.inputs]
         # A rate or a step count comes as a Python number.
         weak = {index: value_type.dtype for index, value_type in enumerate(types) if value_type.weak is not None}
-        return PreparedRun(executable, weak)
+        return PreparedRun(executable, weak, request.choices)
 
     def without_code(self, program: Program) -> Iterator[tuple[int, str]]:
         """Yield the instructions that numpy runs, by position, and why each has no C; no compiler is called."""
@@ -155,10 +161,12 @@ class PreparedRun:
     """A program in machine code, as a function of the values of its inputs.
 
     weak: the inputs that are Python numbers, and the dtypes in which C takes them
+    choices: the algorithms of the instructions that have any
     """
 
     executable: Executable | InterpretedExecutable
     weak: Mapping[int, Dtype]
+    choices: tuple[Choice, ...] = ()
 
     def __call__(self, arrays: Sequence[Array]) -> Sequence[Array]:
         return with_scalars(self.executable.run(self._given(arrays)), self.executable.output_types)
@@ -180,6 +188,10 @@ class PreparedRun:
         for index, dtype in self.weak.items():
             given[index] = np.asarray(given[index], dtype)
         return given
+
+    def explain(self, labels: Sequence[Label]) -> str:
+        """The kernel that computes each node, or why none does, and its algorithm; `labels` name the nodes."""
+        return explain(self.executable, self.choices, labels)
 
     @property
     def source(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from composit.errors import ParameterError
+from composit.program import Label
 from mosaic.algorithms.choosing import Choice
 from mosaic.algorithms.explaining import describe_choice
 from mosaic.executable import Executable
@@ -122,15 +123,19 @@ def buffer_report(executable: AnyExecutable) -> BufferReport:
     return BufferReport(max(most), sum(unshared), max(least), executable.constants.nbytes)
 
 
-def explain(executable: AnyExecutable, algorithms: Iterable[Choice] = ()) -> str:
-    """Return one line per node: computed in which kernel, or why in none; below it its algorithm, and those that it might have had."""
+def explain(executable: AnyExecutable, algorithms: Iterable[Choice] = (), labels: Sequence[Label] = ()) -> str:
+    """Return one line per node: computed in which kernel, or why in none; below it its algorithm, and those that it might have had.
+
+    labels: of the nodes, where they have other names than in the program that was compiled
+    """
     program, fate = executable.program, _fates(executable)
+    names = labels or program.labels
     choices: dict[int, list[Choice]] = {}
     for choice in algorithms:
         choices.setdefault(choice.position, []).append(choice)
     lines = []
     for position, instruction in enumerate(program.instructions):
-        label = program.labels[position]
+        label = names[position]
         where = f"{label.scope}/" if label.scope else ""
         types = ", ".join(map(str, instruction.types))
         words = fate.get(position) or _without_kernel(executable, position)

@@ -62,10 +62,18 @@ class Captured:
     function:    the function or module
     traces:      how many calls were traced; evaluations: how many ran without torch, by a program made before
     reasons:     why the latest traces were needed, the last one last
+
+    has_own_results: whether a call that is traced returns what the program computes, rather than what torch has computed
     """
 
     def __init__(
-        self, function: Callable[..., Any], backend: Backend, max_paths: int, dynamic: dict[str, Names]
+        self,
+        function: Callable[..., Any],
+        backend: Backend,
+        max_paths: int,
+        dynamic: dict[str, Names],
+        *,
+        has_own_results: bool = False,
     ) -> None:
         self.function = function
         self.traces = 0
@@ -73,6 +81,7 @@ class Captured:
         self._backend = backend
         self._max_paths = max_paths
         self._dynamic = dynamic
+        self._has_own_results = has_own_results
         self._paths: OrderedDict[tuple[Key, int], _Kept] = OrderedDict()
         self._newest = 0
         self._reasons: deque[str] = deque(maxlen=MAX_REASONS)
@@ -180,6 +189,8 @@ class Captured:
         elif (change := state.difference()) is not None:
             obstacles.append(f"it changes Python's state: {change}")
         self._keep(call.key, _Kept(state, family), reason, obstacles)
+        if self._has_own_results and family.first.can_follow_torch:
+            return family.first(given)
         return family.first.finish(given, [_alone(tensor) for tensor in templates.results])
 
     def _keep(self, key: Key, path: _Kept, reason: str, obstacles: list[str]) -> None:

@@ -84,6 +84,11 @@ class Path:
     updates: tuple[tuple[int, Any], ...]
     number: Callable[[Any], Any]
 
+    @property
+    def can_follow_torch(self) -> bool:
+        """Whether the program gives the same after torch has run: it changes nothing that it reads."""
+        return not self.writes and not self.updates
+
     def __call__(self, given: Structure) -> object:
         """Return what the function would for these arguments, and change them as it would.
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from flashlight.export.tensor_programs import TensorProgram, program_of_key
+from flashlight.export.tensor_programs import TensorFunction, program_of_key
 
 
 @torch.library.custom_op("composit::run_program", mutates_args=(), schema="(Tensor[] tensors, str key) -> Tensor[]")
@@ -30,12 +30,13 @@ def _keep_inputs(ctx: Any, inputs: tuple[Any, ...], output: list[torch.Tensor]) 
     tensors, key = inputs
     ctx.save_for_backward(*tensors)
     ctx.key = key
+    ctx.floating = _floating(output)
 
 
 def _backward(ctx: Any, incoming: list[torch.Tensor]) -> tuple[list[torch.Tensor | None], None]:
     """Return the gradients: the operator again, on the program of the derivative, so that it has derivatives itself."""
     needed = ctx.needs_input_grad[0]
-    pullback, tensors = _pulled_back(program_of_key(ctx.key), ctx.saved_tensors, incoming, needed)
+    pullback, tensors = _pulled_back(ctx, incoming, needed)
     gradients = iter(torch.ops.composit.run_program(tensors, pullback.key))
     return [next(gradients) if is_needed else None for is_needed in needed], None
 
@@ -43,12 +44,19 @@ def _backward(ctx: Any, incoming: list[torch.Tensor]) -> tuple[list[torch.Tensor
 run_program.register_autograd(_backward, setup_context=_keep_inputs)
 
 
+def _floating(outputs: Sequence[torch.Tensor]) -> list[int]:
+    """Return the positions of the outputs that have derivatives."""
+    return [position for position, each in enumerate(outputs) if each.is_floating_point() or each.is_complex()]
+
+
 def _pulled_back(
-    program: TensorProgram, tensors: Sequence[torch.Tensor], incoming: Sequence[torch.Tensor], needed: Sequence[bool]
-) -> tuple[TensorProgram, list[torch.Tensor]]:
+    ctx: Any, incoming: Sequence[torch.Tensor], needed: Sequence[bool]
+) -> tuple[TensorFunction, list[torch.Tensor]]:
     """Return the program of the needed gradients, and the tensors that it takes."""
-    pullback = program.pullback([number for number, is_needed in enumerate(needed) if is_needed])
-    return pullback, [*tensors, *(incoming[position] for position in program.floating_outputs)]
+    tensors = ctx.saved_tensors
+    wanted = [number for number, is_needed in enumerate(needed) if is_needed]
+    pullback = program_of_key(ctx.key).pullback(wanted, len(tensors))
+    return pullback, [*tensors, *(incoming[position] for position in ctx.floating)]
 
 
 def run(tensors: list[torch.Tensor], key: str) -> Sequence[torch.Tensor]:
@@ -80,15 +88,15 @@ class _Transformed(torch.autograd.Function):
         ctx.key = key
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
-        program = program_of_key(key)
-        exact = set(range(len(output))) - set(program.floating_outputs)
+        ctx.floating = _floating(output)
+        exact = set(range(len(output))) - set(ctx.floating)
         ctx.mark_non_differentiable(*(output[position] for position in exact))
 
     @staticmethod
     def backward(ctx: Any, *incoming: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients."""
         needed = ctx.needs_input_grad[1:]
-        pullback, tensors = _pulled_back(program_of_key(ctx.key), ctx.saved_tensors, incoming, needed)
+        pullback, tensors = _pulled_back(ctx, incoming, needed)
         gradients = iter(_Transformed.apply(pullback.key, *tensors))  # type: ignore[no-untyped-call]  # torch's
         return (None, *(next(gradients) if is_needed else None for is_needed in needed))
 
@@ -97,9 +105,10 @@ class _Transformed(torch.autograd.Function):
         """Return the tangents of the outputs: the pullback J'u is linear in u, and its own pullback by u gives J v for v."""
         tensors, program = list(ctx.saved_tensors), program_of_key(ctx.key)
         moved = [number for number, tangent in enumerate(tangents) if tangent is not None]
-        pullback = program.pullback(moved)
-        floating = program.floating_outputs
-        pushforward = pullback.pullback(range(len(tensors), len(tensors) + len(floating)))
+        pullback = program.pullback(moved, len(tensors))
+        floating = ctx.floating
+        count = len(tensors) + len(floating)
+        pushforward = pullback.pullback(range(len(tensors), count), count)
         zeros = [torch.zeros_like(each) for each in program.empty_results(tensors)]
         given = [*tensors, *(zeros[position] for position in floating), *(tangents[number] for number in moved)]
         found = iter(_Transformed.apply(pushforward.key, *given))  # type: ignore[no-untyped-call]  # torch's

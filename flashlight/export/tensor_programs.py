@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -27,8 +27,32 @@ from flashlight.conversion import NUMPY_TO_TORCH, array_of, tensor_of
 # For each input of a program: the number of a tensor that a call gives, or an array that is always the same.
 Sources: TypeAlias = tuple[int | Array, ...]
 
-# Programs by their keys, while a module or a compiled graph holds them: what the operator composit::run_program finds them in.
-_programs: WeakValueDictionary[str, TensorProgram] = WeakValueDictionary()
+
+class TensorFunction(Protocol):
+    """What the operator composit::run_program runs: a function of tensors that has derivatives, and a key by which it is found."""
+
+    @property
+    def key(self) -> str:
+        """What the operator is called with."""
+        ...
+
+    def __call__(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Return the outputs, on memory of their own."""
+        ...
+
+    def empty_results(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Return tensors of the types of the outputs, without values, for tensors that may have none."""
+        ...
+
+    def pullback(self, wanted: Sequence[int], count: int) -> TensorFunction:
+        """Return the function of the gradients by the tensors at these positions, of `count` that this one takes."""
+        ...
+
+
+# Functions by their keys, while a module or a compiled graph holds them: what the operator composit::run_program finds them in.
+_programs: WeakValueDictionary[str, TensorFunction] = WeakValueDictionary()
+# Kinds of functions that are made when their key is first asked for, by what the key begins with.
+_makers: dict[str, Callable[[str], TensorFunction | None]] = {}
 
 
 class TensorProgram:
@@ -41,6 +65,7 @@ class TensorProgram:
         "__weakref__",
         "_backend",
         "_equal",
+        "_gradient_backend",
         "_is_part",
         "_prepared",
         "_pullbacks",
@@ -59,12 +84,14 @@ class TensorProgram:
         input_types: Sequence[TensorType],
         backend: BackendChoice,
         is_part: bool = False,
+        gradient_backend: BackendChoice | None = None,
     ) -> None:
         self.program = without_values(program)
         self.input_types = tuple(input_types)
         self.output_types = tuple(program.instructions[source].types[index] for source, index in program.outputs)
         self._sources = sources
         self._backend = dict(backend) if isinstance(backend, Mapping) else backend
+        self._gradient_backend = self._backend if gradient_backend is None else gradient_backend
         self._is_part = is_part
         self._surroundings = surroundings_of(program.labels)
         self._prepared: PreparedProgram | None = None
@@ -86,11 +113,15 @@ class TensorProgram:
                 digest.update(b"%d;" % source)
             else:
                 digest.update(np.ascontiguousarray(source).tobytes())
-        digest.update(f"{self._backend} {[str(each) for each in self.input_types]}".encode())
+        # The repr of a backend object names that object: this program keeps it alive.
+        digest.update(
+            f"{self._backend!r} {self._gradient_backend!r} {[str(each) for each in self.input_types]}".encode()
+        )
         return digest.hexdigest()
 
     def __reduce__(self) -> tuple[Callable[..., TensorProgram], tuple[object, ...]]:
-        return TensorProgram, (self.program, self._sources, self.input_types, self._backend, self._is_part)
+        parts = (self.program, self._sources, self.input_types, self._backend, self._is_part, self._gradient_backend)
+        return TensorProgram, parts
 
     def __deepcopy__(self, memo: object) -> TensorProgram:
         """Return itself: it never changes."""
@@ -141,13 +172,8 @@ class TensorProgram:
                     "with tensor.to(...), or build the graph again"
                 )
 
-    @property
-    def floating_outputs(self) -> list[int]:
-        """The positions of the outputs that have derivatives."""
-        return [position for position, each in enumerate(self.output_types) if each.dtype.kind in "fc"]
-
-    def pullback(self, wanted: Sequence[int]) -> TensorProgram:
-        """Return the program of the gradients by the inputs at these positions.
+    def pullback(self, wanted: Sequence[int], count: int | None = None) -> TensorProgram:
+        """Return the program of the gradients by the inputs at these positions; `count` is known.
 
         It takes the inputs, and an incoming gradient for each output that has derivatives. Gradients are torch's: of complex
         numbers the conjugates of those of `chain_rule`.
@@ -161,7 +187,11 @@ class TensorProgram:
         given = [placeholder(each) for each in self.input_types]
         leaves = [given[each] if isinstance(each, int) else input_of(np.array(each)) for each in self._sources]
         values = replayed(self.program, leaves)
-        places = [self.program.outputs[position] for position in self.floating_outputs]
+        places = [
+            reference
+            for reference, each in zip(self.program.outputs, self.output_types, strict=True)
+            if each.dtype.kind in "fc"
+        ]
         outputs = [values[source][index] for source, index in places]
         incoming = [placeholder(tensor_type(each.shape, each.dtype)) for each in outputs]
         # Outputs that are one value get the sum of their gradients: a mapping has room for one.
@@ -173,7 +203,7 @@ class TensorProgram:
         by_inputs = [given[position] for position in wanted]
         gradients = chain_rule(dict(seeds.values()), by_inputs, unreached="zeros")
         return tensor_program(
-            [_conjugate(each) for each in gradients], [*given, *incoming], self._backend, is_part=True
+            [_conjugate(each) for each in gradients], [*given, *incoming], self._gradient_backend, is_part=True
         )
 
 
@@ -182,11 +212,16 @@ def _conjugate(tensor: LazyTensor) -> LazyTensor:
 
 
 def tensor_program(
-    outputs: Sequence[LazyTensor], inputs: Sequence[LazyTensor], backend: BackendChoice, is_part: bool = False
+    outputs: Sequence[LazyTensor],
+    inputs: Sequence[LazyTensor],
+    backend: BackendChoice,
+    is_part: bool = False,
+    gradient_backend: BackendChoice | None = None,
 ) -> TensorProgram:
     """Return the outputs as a function of the inputs; all other leaves keep the values that they have now.
 
     is_part: the program is one of several, so that keys of a mapping of backends may match nothing in it
+    gradient_backend: runs the derivatives; None for `backend`
 
     Raises:  ParameterError: a key of a mapping of backends matches nothing
     """
@@ -200,7 +235,7 @@ def tensor_program(
     chosen = get_backend(backend)
     if isinstance(chosen, ForPrograms) and not is_part:
         chosen.for_program(bound.program, ())
-    return TensorProgram(bound.program, sources, types, backend, is_part)
+    return TensorProgram(bound.program, sources, types, backend, is_part, gradient_backend)
 
 
 def without_bfloat16(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -208,15 +243,28 @@ def without_bfloat16(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     return [each.float() if each.dtype is torch.bfloat16 else each for each in tensors]
 
 
-def program_of_key(key: str) -> TensorProgram:
-    """Return the program of a key.
+def register_function(function: TensorFunction) -> None:
+    """Make a function known to the operator by its key, as long as somebody holds it."""
+    _programs[function.key] = function
+
+
+def register_maker(prefix: str, maker: Callable[[str], TensorFunction | None]) -> None:
+    """Say who makes the functions whose keys begin with this word and a colon; it returns None for a key that means nothing any more."""
+    _makers[prefix] = maker
+
+
+def program_of_key(key: str) -> TensorFunction:
+    """Return the function of a key.
 
     Raises:  ParameterError: nobody holds it
     """
     known = _programs.get(key)
+    maker = _makers.get(key.partition(":")[0])
+    if known is None and maker is not None:
+        known = maker(key)
     if known is None:
         raise ParameterError(
-            f"run_program: no program has the key {key!r:.80}; expected the key of a module that flashlight.to_module made and that is "
-            "alive; keep the module while what was compiled of it runs"
+            f"run_program: no program has the key {key!r:.80}; expected the key of a module that flashlight.to_module made or "
+            "flashlight.swap_operation swapped, and that is alive; keep the module while what was compiled of it runs"
         )
     return known

@@ -12,7 +12,7 @@ from mosaic.algorithms.attention import NAME as ATTENTION
 from mosaic.algorithms.attention import scores_of
 from mosaic.algorithms.families import family_of
 from mosaic.algorithms.record import Case
-from mosaic.algorithms.registry import algorithms_of
+from mosaic.algorithms.registry import algorithms_of, those_that_can
 from mosaic.ir.complex_parts import PART_DTYPES
 from mosaic.targets import Target
 
@@ -47,6 +47,10 @@ class Occurrence:
     def input_shape(self) -> Shape:
         """The shape of the first operand."""
         return self.case.operand_types[0].shape
+
+    def can(self, name: str) -> bool:
+        """Whether the algorithm of that name takes this operation's shapes."""
+        return name in those_that_can(self.operation, self.case)
 
     def __str__(self) -> str:
         where = f" in {self.scope}" if self.scope else ""

@@ -6,7 +6,7 @@ from tests.architecture.sources import modules
 FLASHLIGHT = Order(
     "flashlight",
     (
-        ("flashlight.conversion", "flashlight.comparison"),
+        ("flashlight.conversion", "flashlight.comparison", "flashlight.errors"),
         (
             "flashlight.half_precision",
             "flashlight.inputs",
@@ -19,7 +19,7 @@ FLASHLIGHT = Order(
         ("flashlight.sizes",),
         ("flashlight.tracer",),
         ("flashlight.captured", "flashlight.export"),
-        ("flashlight.report",),
+        ("flashlight.report", "flashlight.algorithms"),
         ("flashlight",),
     ),
 )
@@ -105,9 +105,24 @@ _EXPORT = Order(
         ("flashlight.export",),
     ),
 )
+# Inside the folder of the doors to algorithms.
+_ALGORITHMS = Order(
+    "flashlight.algorithms",
+    (
+        ("flashlight.algorithms.operations", "flashlight.algorithms.held_tensors"),
+        ("flashlight.algorithms.recordings",),
+        ("flashlight.algorithms.module_functions", "flashlight.algorithms.input_shapes"),
+        ("flashlight.algorithms.backends", "flashlight.algorithms.selectors"),
+        ("flashlight.algorithms.swapped",),
+        ("flashlight.algorithms.swap", "flashlight.algorithms.choices"),
+        ("flashlight.algorithms.models",),
+        ("flashlight.algorithms",),
+    ),
+)
 
 _SMALL_LINES = 40
 _SMALL = {
+    "flashlight.errors": "people import errors from the package that raises them",
     "flashlight.sizes.leaves": "both the recording and the rules take arguments apart",
     "flashlight.operations.jagged": "people look for a torch operation in the file of its family",
     "flashlight.operations.dropout": "people look for a torch operation in the file of its family",
@@ -121,6 +136,7 @@ def test_modules_import_only_what_lies_below_them() -> None:
     assert not _CAPTURED.arrows_up(), "\n".join(map(str, _CAPTURED.arrows_up()))
     assert not _SIZES.arrows_up(), "\n".join(map(str, _SIZES.arrows_up()))
     assert not _EXPORT.arrows_up(), "\n".join(map(str, _EXPORT.arrows_up()))
+    assert not _ALGORITHMS.arrows_up(), "\n".join(map(str, _ALGORITHMS.arrows_up()))
 
 
 def test_modules_import_each_other_in_no_circle() -> None:
@@ -133,6 +149,7 @@ def test_the_order_names_only_modules_that_exist() -> None:
     assert not _CAPTURED.names_without_a_module()
     assert not _SIZES.names_without_a_module()
     assert not _EXPORT.names_without_a_module()
+    assert not _ALGORITHMS.names_without_a_module()
 
 
 def test_a_small_file_has_a_reason() -> None:
