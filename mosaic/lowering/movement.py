@@ -14,6 +14,7 @@ from composit.numpy.views.layout import InOrder
 from mosaic.ir.expressions import Uniform, literal
 from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
+from mosaic.lowering.windows import define_border
 
 
 @lower.register
@@ -85,9 +86,6 @@ def _(operation: Pad, context: Context) -> Sequence[Value]:
         raise NoLowering(f"pad with mode {operation.mode!r} has no lowering to C")
     value = context.operands[0]
     result = context.result_in_order_of([value] if isinstance(value, View) else [])
-    context.define(result, literal(operation.constant, result.dtype))
-    inside = result
-    for axis, (before, _) in enumerate(operation.widths):
-        inside = inside.slice_axis(axis, before, context.operand_types[0].shape[axis])
+    inside = define_border(context, result, operation.widths, literal(operation.constant, result.dtype))
     context.copy(context.operands[0], inside)
     return (result,)

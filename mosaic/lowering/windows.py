@@ -206,10 +206,31 @@ def with_border(context: Context, x: View, border: Border) -> View:
         return channels_last(context, x)
     lengths = [length + sum(sides) for length, sides in zip(x.shape[2:], border, strict=True)]
     stored = context.memory.temporary((x.shape[0], *lengths, x.shape[1]), x.dtype)
-    context.define(stored, literal(0, x.dtype))
     seen = stored.transpose((0, x.ndim - 1, *range(1, x.ndim - 1)))
-    inside = seen
-    for axis, (sides, length) in enumerate(zip(border, x.shape[2:], strict=True), start=2):
-        inside = inside.slice_axis(axis, sides[0], length)
-    context.copy(x, inside)
+    context.copy(x, define_border(context, seen, ((0, 0), (0, 0), *border), literal(0, x.dtype)))
     return seen
+
+
+fewest_in_border = 4096
+"""A whole array of so few elements is filled at once: its border takes a kernel for each axis."""
+
+
+def define_border(context: Context, whole: View, widths: Border, value: Expression) -> View:
+    """Append definitions of at least the border of an array; return what lies inside."""
+    inside = whole
+    sides: list[View] = []
+    for axis, (before, after) in enumerate(widths):
+        length = inside.shape[axis]
+        if before and before == after <= length - after:
+            # Both sides in one view: their distance is the stride of an axis before all others.
+            apart, near = inside.strides[axis] * (length - after), inside.slice_axis(axis, 0, before)
+            sides.append(View(near.buffer, near.offset, (2, *near.shape), (apart, *near.strides)))
+        else:
+            sides += [inside.slice_axis(axis, 0, before)] if before else []
+            sides += [inside.slice_axis(axis, length - after, after)] if after else []
+        inside = inside.slice_axis(axis, before, length - before - after)
+    if whole.size <= fewest_in_border or whole.size > 2 * inside.size:
+        sides = [whole]
+    for side in sides:
+        context.define(side, value)
+    return inside

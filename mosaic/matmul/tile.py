@@ -66,8 +66,8 @@ def tile_function(tile: Tile) -> Helper:
     """Return the function of a tile.
 
     ``name([turns, starts,] steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate,
-    [next, next_step,] [last_lanes])`` adds the products of `steps` columns of A and rows of B to the sums, or starts from zero; with turns, the same for
-    the columns from each of the starts on.
+    [next, next_step,] [last_lanes])`` adds the products of `steps` columns of A and rows of B to the sums, or starts from
+    zero; with turns, the same for the columns from each of the starts on.
     """
     vector = tile.vector
     element = vector.element.ctype
