@@ -8,12 +8,14 @@ from functools import singledispatch
 
 from mosaic.codegen.bfloat16_kernel import emit_bfloat16_kernel
 from mosaic.codegen.block_kernel import emit_block_kernel
+from mosaic.codegen.indirect_kernel import emit_indirect_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.row_kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel, schedule_of
 from mosaic.codegen.signature import Signature
 from mosaic.codegen.transposing_kernel import emit_transposing_kernel
 from mosaic.codegen.winograd_kernel import emit_filters_kernel, emit_winograd_kernel
+from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.statements import Bfloat16Matmul, Group, Matmul, RowStage, Scatter
@@ -109,3 +111,8 @@ def _(first: WinogradProduct, request: KernelRequest) -> KernelCode:
 @emit_kernel.register
 def _(first: WinogradFilters, request: KernelRequest) -> KernelCode:
     return emit_filters_kernel(first, schedule_of(request.group), request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: IndirectProduct, request: KernelRequest) -> KernelCode:
+    return emit_indirect_kernel(first, schedule_of(request.group), request.comment, request.target)

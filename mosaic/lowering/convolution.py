@@ -33,7 +33,7 @@ def _(operation: Convolution, context: Context) -> Sequence[Value]:
     groups, num_each, _, *kernel = filters.shape
     is_narrow = not _is_wide(groups, num_each)
     x = context.view(0) if is_narrow else channels_last(context, context.view(0))
-    windows = Windows(tuple(kernel), operation.strides, operation.dilation).over(_channels_by_group(x, groups))
+    windows = Windows(tuple(kernel), operation.strides, operation.dilation).over(channels_by_group(x, groups))
     result = _result(context, groups, is_first=is_narrow and x.strides[1] != 1)
     _append(context, result, windows, filters)
     return (as_channels_first(result),)
@@ -47,7 +47,7 @@ def _(operation: TransposedConvolution, context: Context) -> Sequence[Value]:
     result = context.memory.reordered_temporary((shape[0], *shape[2:], groups, num_each), dtype)
     parts = adjoint_windows(Windows(tuple(kernel), operation.strides, operation.dilation), operation.lengths,
                             context.operand_types[0].shape[2:])  # fmt: skip
-    g = _channels_by_group(with_border(context, context.view(0), parts.border), operation.groups)
+    g = channels_by_group(with_border(context, context.view(0), parts.border), operation.groups)
     for part in parts.parts:
         target = part.of_result(result, 1)
         if part.is_empty:
@@ -64,9 +64,9 @@ def _(operation: TransposedConvolution, context: Context) -> Sequence[Value]:
 def _(operation: FilterGradient, context: Context) -> Sequence[Value]:
     (num_outputs, num_channels, *kernel), dtype = context.types[0].shape, context.types[0].dtype
     groups, rank = operation.groups, len(kernel)
-    x = _channels_by_group(channels_last(context, context.view(0)), groups)
+    x = channels_by_group(channels_last(context, context.view(0)), groups)
     windows = Windows(tuple(kernel), operation.strides, operation.dilation).over(x)
-    g = _channels_by_group(channels_last(context, context.view(1)), groups)
+    g = channels_by_group(channels_last(context, context.view(1)), groups)
     result = context.memory.reordered_temporary((*kernel, num_channels, groups, num_outputs // groups), dtype)
     # windows[n, p..., group, k..., c] -> left[group, k..., c, n, p...]; g[n, p..., group, o] -> right[group, k..., n, p..., o]
     first = 1 + rank
@@ -138,12 +138,12 @@ def _is_product(result: View, first: View, second: View) -> bool:
 
 def _append_product(context: Context, result: View, left: View, right: View) -> None:
     """Append result[batch..., m, n] = left[batch..., m, k...] @ right[batch..., k..., n], with as few axes as there can be."""
-    result, left, right = _merged(result, left, right)
+    result, left, right = merged_axes(result, left, right)
     origins = (context.position,)
     context.statements.append(ir.Matmul(result, left, right, Accumulated(result.dtype), origins))
 
 
-def _merged(result: View, left: View, right: View) -> tuple[View, View, View]:
+def merged_axes(result: View, left: View, right: View) -> tuple[View, View, View]:
     """Return the views with axes of length 1 dropped, rows merged with the batch, and axes of the depth with each other."""
     count = result.ndim - 2
     num_depth = left.ndim - count - 1
@@ -188,7 +188,7 @@ def by_group(view: View, axis: int, groups: int) -> View:
     )
 
 
-def _channels_by_group(x: View, groups: int) -> View:
+def channels_by_group(x: View, groups: int) -> View:
     """Return x[n, channels, lengths...] as [n, lengths..., group, c]."""
     return by_group(x.transpose((0, *range(2, x.ndim), 1)), x.ndim - 1, groups)
 

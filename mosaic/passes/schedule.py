@@ -26,6 +26,7 @@ from mosaic.codegen.row_stages import plan_phases
 from mosaic.codegen.shared_indices import shared_indices
 from mosaic.ir.affine import most, moves
 from mosaic.ir.expressions import Load, size, walk
+from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.schedule import PhaseSchedule, Schedule
@@ -34,6 +35,7 @@ from mosaic.ir.winograd import WinogradFilters, WinogradProduct
 from mosaic.matmul.bfloat16_product import choose_bfloat16_blocking
 from mosaic.matmul.bfloat16_product import num_tasks as num_bfloat16_tasks
 from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks, task_products
+from mosaic.matmul.indirect_blocking import indirect_blocking
 from mosaic.passes.streams import (
     fewest_elements,
     fills_lines,
@@ -171,6 +173,14 @@ def _(first: WinogradProduct, group: Group, machine: Machine) -> Schedule:
         blockings=(blocks.product,),
         panels=blocks.panels,
     )
+
+
+@schedule_of.register
+def _(first: IndirectProduct, group: Group, machine: Machine) -> Schedule:
+    target, spec = machine.target, first.spec
+    blocking = indirect_blocking(spec, target)
+    count = num_tasks(spec, blocking) * first.num_groups
+    return Schedule(target.vector_bytes, target.lanes(spec.dtype.itemsize), count, blockings=(blocking,))
 
 
 @schedule_of.register

@@ -8,6 +8,7 @@ import numpy as np
 
 from composit.nn.operations.convolution import Convolution
 from composit.operation import Operation
+from mosaic.algorithms.costs import memory_cycles, num_bytes, product_cycles
 from mosaic.algorithms.record import Case
 
 RANKS = (1, 2, 3)
@@ -34,3 +35,28 @@ def is_tiled(case: Case) -> bool:
 def num_products(case: Case) -> int:
     """Return the multiply-adds of a convolution as it is defined."""
     return math.prod(case.types[0].shape) * math.prod(case.operand_types[1].shape[1:])
+
+
+def no_tiles(case: Case) -> str:
+    """Return why kernels in registers cannot take the dtypes; "" if they can."""
+    if is_tiled(case):
+        return ""
+    return f"tiles are of float32 or float64, the same for both operands, not {', '.join(map(str, case.operand_types))}"
+
+
+def num_taps(case: Case) -> int:
+    """Return the taps of a filter."""
+    return math.prod(case.operand_types[1].shape[2:])
+
+
+def touched_cycles(case: Case) -> float:
+    """Return the cycles of reading both operands and writing the result."""
+    return memory_cycles(num_bytes((*case.operand_types, *case.types)), case.target)
+
+
+def full_product_cycles(case: Case, share: float) -> float:
+    """Return the cycles of the multiply-adds at a share of the limit, with those of lanes that stay empty."""
+    itemsize, columns = case.types[0].dtype.itemsize, case.types[0].shape[1] // operation_of(case).groups
+    lanes = case.target.lanes(itemsize)
+    full = math.ceil(columns / lanes) * lanes / max(1, columns)
+    return product_cycles(num_products(case) * full, itemsize, case.target, share)

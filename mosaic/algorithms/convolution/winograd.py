@@ -16,7 +16,7 @@ from functools import partial
 
 from composit.nn.operations.convolution import Convolution
 from composit.operation import Operation, TensorType
-from mosaic.algorithms.convolution.cases import as_convolution, is_tiled, operation_of
+from mosaic.algorithms.convolution.cases import as_convolution, no_tiles, operation_of
 from mosaic.algorithms.costs import memory_cycles, num_bytes
 from mosaic.algorithms.record import Algorithm, Case
 from mosaic.algorithms.registry import register
@@ -43,8 +43,8 @@ _latency = 4  # a multiply-add waits so long for the one before it
 
 def _why_not(case: Case) -> str:
     operation, filters = operation_of(case), case.operand_types[1].shape
-    if not is_tiled(case):
-        return f"tiles are of float32 or float64, the same for both operands, not {', '.join(map(str, case.operand_types))}"
+    if no_tiles(case):
+        return no_tiles(case)
     if set(operation.strides) != {1} or set(operation.dilation) != {1}:
         return f"strides and dilation must be 1, not {operation.strides} and {operation.dilation}"
     kernel = filters[2:]
