@@ -13,6 +13,7 @@ except ModuleNotFoundError as error:
         name="torch",
     ) from error
 
+from composit import __version__
 from flashlight import errors, operations, tracer
 from flashlight.algorithms.backends import DEFAULT_ALGOS, SUPPORTED_ALGORITHMS
 from flashlight.algorithms.models import Model, convert
@@ -32,9 +33,13 @@ from flashlight.table import Call, register, registered_operations
 from flashlight.tracer import lazy_tensor
 
 AlgorithmicSelector = Selector
+# What swap_operation and convert take models of.
+SUPPORTED_FROM_BACKENDS = ("torch",)
 
 __all__ = [
+    "__version__",
     "AlgorithmicSelector",
+    "SUPPORTED_FROM_BACKENDS",
     "DEFAULT_ALGOS",
     "Model",
     "SUPPORTED_ALGORITHMS",

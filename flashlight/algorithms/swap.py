@@ -24,7 +24,7 @@ def swap_operation(
     algorithms: Selector | None = None,
     sample_input_shape: Sequence[int] | None = None,
     *,
-    swap_with: Callable[[nn.Module, str], nn.Module] | None = None,
+    swap_with: Callable[..., nn.Module] | None = None,
     backend: str = BACKEND,
     algos: Selector | None = _UNSET,
 ) -> None:
@@ -84,7 +84,7 @@ def swap_conv2d(
     algorithms: Selector | None = None,
     sample_input_shape: Sequence[int] | None = None,
     *,
-    swap_with: Callable[[nn.Module, str], nn.Module] | None = None,
+    swap_with: Callable[..., nn.Module] | None = None,
     backend: str = BACKEND,
     algos: Selector | None = _UNSET,
 ) -> None:
@@ -144,7 +144,7 @@ def _replace(
     model: nn.Module,
     found: dict[str, nn.Module],
     names: Sequence[tuple[str, object]],
-    make: Callable[[nn.Module, str], nn.Module],
+    make: Callable[..., nn.Module],
 ) -> None:
     """Put other modules in the places of these, wherever the model refers to them."""
     if "" in found:
