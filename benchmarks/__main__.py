@@ -9,7 +9,13 @@ from collections.abc import Callable, Sequence
 from benchmarks.report import machine
 
 # Set before any library starts its threads; the cores that the process may use are cut down as well.
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 _ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",  # nothing is fetched
     "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no pool of compiler processes beside the runs
@@ -40,12 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=30, help="rounds that count (30)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads (1 2)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="batch sizes of BERT (1 8)")
-    parser.add_argument("--contenders", nargs="+", default=None, help="contenders of BERT by name (all)")
+    parser.add_argument("--contenders", nargs="+", default=None, help="contenders of BERT and of kernels by name (all)")
     parser.add_argument("--programs", nargs="+", default=None, help="programs of the suite first by name (all)")
     parser.add_argument(
         "--only", default="", help="operations or programs whose name matches this regular expression (all)"
     )
-    parser.add_argument("--no-memory", action="store_true", help="training steps without their peak memory")
+    parser.add_argument("--no-memory", action="store_true", help="training steps and kernels without their memory")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -86,6 +92,14 @@ def _bert(options: argparse.Namespace) -> None:
     wanted = options.contenders or [contender.name for contender in CONTENDERS]
     contenders = [contender for contender in CONTENDERS if contender.name in wanted]
     run_bert(options.threads[0], options.batches, options.rounds, compile_peak_loops()["float32"], contenders)
+
+
+def _convolutions(options: argparse.Namespace) -> None:
+    from benchmarks.convolutions.suite import run_convolutions
+
+    run_convolutions(
+        options.threads[0], options.rounds, options.only, options.contenders, has_memory=not options.no_memory
+    )
 
 
 def _costs(options: argparse.Namespace) -> None:
@@ -130,6 +144,12 @@ def _gemm(options: argparse.Namespace) -> None:
     run_gemm(options.rounds)
 
 
+def _kernels(options: argparse.Namespace) -> None:
+    from benchmarks.kernels.suite import run_kernels
+
+    run_kernels(options.threads[0], options.rounds, options.only, options.contenders, has_memory=not options.no_memory)
+
+
 def _layers(options: argparse.Namespace) -> None:
     from benchmarks.layers import run_layers
 
@@ -166,10 +186,14 @@ _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "training": _training,
     "examples": _examples,
     "layers": _layers,
+    "kernels": _kernels,
+    "convolutions": _convolutions,
     "models": _models,
 }
 _ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
-_THREADED = frozenset({"bert", "training", "layers", "models"})  # these run once for each number of threads
+_THREADED = frozenset(
+    {"bert", "training", "layers", "kernels", "convolutions", "models"}
+)  # these run once for each number of threads
 _NUM_THREADS = {"compiling": 2, "compiling_steps": 2, "examples": 2}  # the others use one core, or so many
 
 if __name__ == "__main__":

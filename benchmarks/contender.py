@@ -1,4 +1,4 @@
-"""What a contender is: a name and a module with `prepare(workload) -> Run`, or a reason why it cannot take part."""
+"""What a contender is: a name and a module with `prepare(workload, *arguments) -> Run`, or a reason why it cannot take part."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -20,11 +20,15 @@ def skip(reason: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A contender: the module is imported, and the run prepared, in a process of its own with this environment."""
+    """A contender: the module is imported, and the run prepared, in a process of its own with this environment.
+
+    arguments: what `prepare` gets after the workload
+    """
 
     name: str
     module: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[object, ...] = ()
 
 
 def has_avx512() -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.bert.forward import forward
 from benchmarks.bert.workload import Array, Sizes, Workload
 from benchmarks.contender import Contender, SkipContender
-from benchmarks.measure import Timings, run_interleaved
+from benchmarks.measure import Run, Timings, run_interleaved
 from benchmarks.peak import PeakLoop
 from benchmarks.report import print_table
 from benchmarks.worker import Worker
@@ -47,7 +47,7 @@ def _run_batch(workload: Workload, num_rounds: int, peak: PeakLoop, contenders: 
             except SkipContender as reason:
                 skipped[contender.name] = str(reason)
         errors = _largest_errors(workload, workers)
-        runs = {worker.name: worker.run for worker in workers}
+        runs: dict[str, Run] = {worker.name: worker.run for worker in workers}
         runs["peak"] = lambda: gflops.append(peak.gflops(workload.num_threads))
         timings = run_interleaved(runs, num_rounds)
     _report(workload, timings, errors, skipped, max(gflops))

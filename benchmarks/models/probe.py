@@ -23,7 +23,8 @@ import torch
 import flashlight
 import mosaic
 from benchmarks.measure import run_interleaved
-from benchmarks.models.workload import Workload, arrays_of
+from benchmarks.models.workload import Workload
+from benchmarks.module_workload import arrays_of
 from benchmarks.resident import forget_largest, largest_mib, settled_mib
 
 _NUM_ROUNDS = 5

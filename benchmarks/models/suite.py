@@ -16,11 +16,12 @@ from benchmarks.contender import Contender, SkipContender
 from benchmarks.measure import run_interleaved
 from benchmarks.models.cases import CASES
 from benchmarks.models.probe import Figures, measured
-from benchmarks.models.workload import Arrays, Workload
+from benchmarks.models.workload import Workload
+from benchmarks.module_workload import Arrays
 from benchmarks.report import print_as_measured
 from benchmarks.worker import Worker
 
-_HERE = "benchmarks.models.contenders"
+_HERE = "benchmarks.module_contenders"
 OURS, EAGER = "mosaic", "torch eager"
 CONTENDERS = (
     Contender(OURS, f"{_HERE}.composit_mosaic"),

@@ -10,7 +10,8 @@ import mosaic
 from benchmarks.models.cases import CASES
 from benchmarks.models.probe import islands_of, measured
 from benchmarks.models.suite import EAGER, OURS, largest_error
-from benchmarks.models.workload import Workload, arrays_of
+from benchmarks.models.workload import Workload
+from benchmarks.module_workload import arrays_of
 from tests.sampling import only
 
 

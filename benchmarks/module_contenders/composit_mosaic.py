@@ -5,10 +5,10 @@ import torch
 import flashlight
 import mosaic
 from benchmarks.contender import Run
-from benchmarks.models.workload import Arrays, Workload
+from benchmarks.module_workload import Arrays, ModuleWorkload
 
 
-def prepare(workload: Workload) -> Run:
+def prepare(workload: ModuleWorkload) -> Run:
     """The unmodified model, captured and compiled with its inputs as inputs; weights are constants."""
     module, inputs = workload.built()
     with torch.inference_mode(), flashlight.tracer.trace():

@@ -3,10 +3,10 @@
 import torch
 
 from benchmarks.contender import Run
-from benchmarks.models.workload import Arrays, Workload, arrays_of
+from benchmarks.module_workload import Arrays, ModuleWorkload, arrays_of
 
 
-def prepare(workload: Workload) -> Run:
+def prepare(workload: ModuleWorkload) -> Run:
     """The unmodified model called as a user would."""
     module, inputs = workload.built()
 

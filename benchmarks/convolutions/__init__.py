@@ -1,0 +1,1 @@
+"""Single convolutions, each named algorithm of ours beside those of other libraries."""

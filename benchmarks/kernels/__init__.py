@@ -1,0 +1,1 @@
+"""Single kernels (products, softmax, layer norm, gelu, chains, LSTM) against the peers' kernels."""

@@ -1,1 +1,0 @@
-"""One module per contender; each has `prepare(workload) -> Run`."""
