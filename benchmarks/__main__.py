@@ -46,12 +46,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=30, help="rounds that count (30)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads (1 2)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="batch sizes of BERT (1 8)")
-    parser.add_argument("--contenders", nargs="+", default=None, help="contenders of BERT and of kernels by name (all)")
+    parser.add_argument(
+        "--contenders",
+        nargs="+",
+        default=None,
+        help="contenders by name, for BERT, models, kernels and convolutions (all)",
+    )
     parser.add_argument("--programs", nargs="+", default=None, help="programs of the suite first by name (all)")
     parser.add_argument(
         "--only", default="", help="operations or programs whose name matches this regular expression (all)"
     )
-    parser.add_argument("--no-memory", action="store_true", help="training steps and kernels without their memory")
+    parser.add_argument("--no-memory", action="store_true", help="without memory, in the suites that report it")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -159,7 +164,7 @@ def _layers(options: argparse.Namespace) -> None:
 def _models(options: argparse.Namespace) -> None:
     from benchmarks.models.suite import run_models
 
-    run_models(options.threads[0], options.rounds, options.only)
+    run_models(options.threads[0], options.rounds, options.only, options.contenders, has_memory=not options.no_memory)
 
 
 def _operations(options: argparse.Namespace) -> None:

@@ -61,6 +61,7 @@ class Standing:
     seconds: Interval
     ratio: Interval
     error: float
+    preparing_seconds: float
     mib: float | None
     is_right: bool
 
@@ -150,7 +151,12 @@ def contest(team: Team, case: Case, workload: ModuleWorkload, plan: Plan) -> Res
     ours = plan.ours[0]
     standings = {
         name: Standing(
-            timings.seconds(name), timings.ratio(name, ours), errors[name], memory.get(name), name not in wrong
+            timings.seconds(name),
+            timings.ratio(name, ours),
+            errors[name],
+            workers[name].preparing_seconds,
+            memory.get(name),
+            name not in wrong,
         )
         for name in workers
     }
@@ -224,10 +230,11 @@ def print_result(result: Result) -> None:
                 f"{standing.seconds.median * 1e3:.4g}",
                 "" if name == result.ours else str(standing.ratio),
                 f"{standing.error:.0e}" + " wrong" * (not standing.is_right),
+                f"{standing.preparing_seconds:.1f}",
                 "" if standing.mib is None else f"{standing.mib:.0f}",
             ]
         )
-    print_table(result.case.name, ["contender", "ms", f"time / {result.ours}'s", "error", "MiB"], rows)
+    print_table(result.case.name, ["contender", "ms", f"time / {result.ours}'s", "error", "prepared in s", "MiB"], rows)
     for name, reason in result.skipped.items():
         print(f"  {name} left out: {reason}")
     print(flush=True)

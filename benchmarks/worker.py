@@ -21,20 +21,21 @@ from benchmarks.contender import Contender, Run, SkipContender, skip
 class Worker:
     """A process in which a contender has prepared its run.
 
+    preparing_seconds: how long it took to prepare the last workload, with its libraries imported
+
     Raises: SkipContender: it cannot take part, or its process died while preparing
     """
 
     def __init__(self, contender: Contender, workload: object) -> None:
         self.name = contender.name
         context = multiprocessing.get_context("spawn")
+        self.preparing_seconds = 0.0
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(contender, workload, theirs), daemon=True)
         with _variables(contender.environment):  # they must be there before the process loads its first library
             self._process.start()
         theirs.close()
-        reason = self._receive()
-        if reason is not None:
-            skip(str(reason))
+        self._prepared()
 
     def prepare(self, workload: object) -> None:
         """Prepare another workload in place of the last one.
@@ -42,9 +43,13 @@ class Worker:
         Raises: SkipContender: it cannot take part in this one, or its process died while preparing
         """
         self._ask("prepare", workload)
-        reason = self._receive()
-        if reason is not None:
-            skip(str(reason))
+        self._prepared()
+
+    def _prepared(self) -> None:
+        answer = self._receive()
+        if isinstance(answer, str):
+            skip(answer)
+        self.preparing_seconds = float(answer)
 
     def run(self, times: int = 1) -> None:
         """So many runs; returns when they are done."""
@@ -138,16 +143,18 @@ class _Prepared:
         self._run: Run = lambda: None
         self._mib_before = 0.0
 
-    def prepare(self, workload: object) -> str | None:
+    def prepare(self, workload: object) -> str | float:
+        """Return the seconds it took, or why the contender cannot take part."""
         self._run = lambda: None  # the last workload's memory is given back
         self._mib_before = resident.settled_mib()
+        start = time.perf_counter()
         try:
             self._run = self._prepare(workload)
         except ModuleNotFoundError as error:
             return f"{error.name} is not installed"
         except SkipContender as reason:
             return str(reason)
-        return None
+        return time.perf_counter() - start
 
     def run(self, times: int) -> None:
         for _ in range(times):

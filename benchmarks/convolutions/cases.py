@@ -14,6 +14,8 @@ from torch import nn
 from benchmarks.contest import Bound
 from benchmarks.module_workload import Built
 
+_PLAIN = Bound(1.0, 0.85)
+
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
@@ -33,7 +35,7 @@ class Convolution:
     dilation: int = 1
     groups: int = 1
     width: int = 0
-    bound: Bound = Bound(1.0, 0.85)  # noqa: RUF009  (a frozen record)
+    bound: Bound = _PLAIN
     prefix: str = ""
     has_algorithms: bool = False
 

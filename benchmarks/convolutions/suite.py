@@ -14,7 +14,6 @@ from benchmarks.contender import Contender
 from benchmarks.contest import Plan, Result, Team, contest, print_result, print_summary
 from benchmarks.convolutions.cases import Convolution, Workload, cases
 from benchmarks.report import print_table
-
 from mosaic.algorithms import algorithms_of
 
 _MODULES = "benchmarks.module_contenders"

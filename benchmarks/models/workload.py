@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.models.cases import Built, built
+from benchmarks.models.cases import built
+from benchmarks.module_workload import Built
 
 
 @dataclass(frozen=True, slots=True)
