@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from composit.nn.operations.convolution import Convolution
+from composit.nn.operations.convolution import Convolution, TransposedConvolution
 from mosaic.ir.expressions import Accumulated, literal
 from mosaic.ir.views import View
 from mosaic.ir.winograd import WinogradProduct
 from mosaic.lowering.convolution import as_channels_first, by_group
 from mosaic.lowering.registry import Context, Value
-from mosaic.lowering.windows import channels_last
+from mosaic.lowering.windows import channels_last, with_border
 
 
 def winograd(operation: Convolution, context: Context, outputs: int) -> Sequence[Value]:
@@ -23,21 +23,36 @@ def winograd(operation: Convolution, context: Context, outputs: int) -> Sequence
     Pre:  strides and dilation are 1, axes have 3 taps or 1, of which one or two have 3, dtypes are one of float32 and float64
     """
     filters = by_group(context.view(1), 0, operation.groups)
-    x = channels_last(context, context.view(0))
-    image = by_group(x.transpose((0, *range(2, x.ndim), 1)), x.ndim - 1, operation.groups)
-    num_batch, num_channels, *positions = context.types[0].shape
-    each = (operation.groups, num_channels // operation.groups)
-    result = context.memory.reordered_temporary((num_batch, *positions, *each), context.types[0].dtype)
+    return _appended(context, channels_last(context, context.view(0)), filters, outputs)
+
+
+def transposed_winograd(operation: TransposedConvolution, context: Context, outputs: int) -> Sequence[Value]:
+    """Append a transposed convolution, which is a convolution of x with a border by filters that go backwards.
+
+    Pre:  that of `winograd`
+    """
+    filters = by_group(context.view(1), 0, operation.groups).transpose((0, 2, 1, *range(3, context.view(1).ndim + 1)))
     taps = filters.shape[3:]
+    for axis, count in enumerate(taps, start=3):
+        filters = filters.slice_axis(axis, count - 1, count, -1)
+    x = with_border(context, context.view(0), tuple((count - 1, count - 1) for count in taps))
+    return _appended(context, x, filters, outputs)
+
+
+def _appended(context: Context, x: View, filters: View, outputs: int) -> Sequence[Value]:
+    """Append the convolution of x[n, channels, lengths...], whose channels lie side by side, by filters[group, o, c, k...]."""
+    groups, num_each, _, *taps = filters.shape
+    image = by_group(x.transpose((0, *range(2, x.ndim), 1)), x.ndim - 1, groups)
+    num_batch, _, *positions = context.types[0].shape
+    result = context.memory.reordered_temporary((num_batch, *positions, groups, num_each), context.types[0].dtype)
     if not result.size or not image.size:
         context.define(result, literal(0, result.dtype))
-    else:
-        seen = _over_two_axes(result), _over_two_axes(image), filters
-        if len(taps) == 1:
-            seen, taps = (*seen[:2], filters.expand_dims((3,))), (1, *taps)
-        tiles = tuple(outputs if count > 1 else 1 for count in taps)
-        origins = (context.position,)
-        context.statements.append(WinogradProduct(*seen, Accumulated(result.dtype), origins, tiles, taps))
+        return (as_channels_first(result),)
+    seen = _over_two_axes(result), _over_two_axes(image), filters if len(taps) == 2 else filters.expand_dims((3,))
+    kernel = (1,) * (2 - len(taps)) + tuple(taps)
+    tiles = tuple(outputs if count > 1 else 1 for count in kernel)
+    origins = (context.position,)
+    context.statements.append(WinogradProduct(*seen, Accumulated(result.dtype), origins, tiles, kernel))
     return (as_channels_first(result),)
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from composit.nn.operations.convolution import Convolution
+from composit.nn.operations.convolution import Convolution, TransposedConvolution
 from composit.operation import Operation
 from mosaic.algorithms.costs import memory_cycles, num_bytes, product_cycles
 from mosaic.algorithms.record import Case
@@ -15,9 +15,11 @@ RANKS = (1, 2, 3)
 """The numbers of axes that convolutions run over."""
 
 
-def operation_of(case: Case) -> Convolution:
-    """Return the parameters of a convolution."""
-    return as_convolution(case.operation)
+def operation_of(case: Case) -> Convolution | TransposedConvolution:
+    """Return the parameters of a convolution, transposed or not."""
+    operation = case.operation
+    assert isinstance(operation, Convolution | TransposedConvolution), "asked for convolutions only"
+    return operation
 
 
 def as_convolution(operation: Operation) -> Convolution:

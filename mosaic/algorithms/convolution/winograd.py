@@ -14,14 +14,14 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from composit.nn.operations.convolution import Convolution
+from composit.nn.operations.convolution import Convolution, TransposedConvolution
 from composit.operation import Operation, TensorType
-from mosaic.algorithms.convolution.cases import as_convolution, no_tiles, operation_of
+from mosaic.algorithms.convolution.cases import no_tiles, operation_of
 from mosaic.algorithms.costs import memory_cycles, num_bytes
 from mosaic.algorithms.record import Algorithm, Case
 from mosaic.algorithms.registry import register
 from mosaic.lowering.registry import Context, Value
-from mosaic.lowering.winograd import winograd
+from mosaic.lowering.winograd import transposed_winograd, winograd
 from mosaic.winograd.blocks import WinogradBlocks, WinogradSpec, choose_blocks
 from mosaic.winograd.transforms import known_outputs
 
@@ -53,18 +53,18 @@ def _why_not(case: Case) -> str:
     return ""
 
 
-def _spec(operation: Convolution, result: TensorType, filters: TensorType, outputs: int) -> WinogradSpec:
-    num_outputs, channels, *kernel = filters.shape
-    num_batch, _, *positions = result.shape
+def _spec(groups: int, result: TensorType, filters: TensorType, outputs: int) -> WinogradSpec:
+    num_batch, num_outputs, *positions = result.shape
+    kernel, each = filters.shape[2:], max(1, num_outputs // groups)
+    channels = math.prod(filters.shape[:2]) // num_outputs if num_outputs else 0
     along = [-(-length // outputs) if taps == 3 else length for length, taps in zip(positions, kernel, strict=True)]
     points, tiles = (outputs + 2) ** kernel.count(3), num_batch * math.prod(along)
-    groups = operation.groups
-    return WinogradSpec(result.dtype, tiles, points, channels, num_outputs // groups, groups)
+    return WinogradSpec(result.dtype, tiles, points, channels, each, groups)
 
 
 def _num_cycles(case: Case, outputs: int) -> float:
     """Return the cycles of transforms, of products, which wait for filters from memory, and of reading and writing."""
-    spec = _spec(operation_of(case), case.types[0], case.operand_types[1], outputs)
+    spec = _spec(operation_of(case).groups, case.types[0], case.operand_types[1], outputs)
     touched = memory_cycles(num_bytes((*case.operand_types, *case.types)), case.target)
     if not spec.tiles or not spec.channels or not spec.outputs:
         return touched
@@ -86,11 +86,11 @@ def _product_cycles(case: Case, spec: WinogradSpec, blocks: WinogradBlocks) -> f
     return spec.groups * max(products, blocks.num_tile_blocks(spec) * memory_cycles(filters, case.target))
 
 
-def _best(operation: Convolution, types: TensorType, filters: TensorType) -> int:
+def _best(groups: int, result: TensorType, filters: TensorType) -> int:
     """Return the results of a tile with the fewest multiplications, where few tiles count as `_waiting_tiles`."""
 
     def num_points(outputs: int) -> int:
-        spec = _spec(operation, types, filters, outputs)
+        spec = _spec(groups, result, filters, outputs)
         return spec.points * max(spec.tiles, _waiting_tiles)
 
     return min(reversed(_default_tiles), key=num_points)
@@ -102,21 +102,22 @@ def _error(outputs: Sequence[int]) -> str:
 
 
 def _lower(operation: Operation, context: Context, outputs: int | None = None) -> Sequence[Value]:
-    convolution = as_convolution(operation)
-    best = outputs or _best(convolution, context.types[0], context.operand_types[1])
-    return winograd(convolution, context, best)
+    assert isinstance(operation, Convolution | TransposedConvolution), "registered for convolutions"
+    best = outputs or _best(operation.groups, context.types[0], context.operand_types[1])
+    if isinstance(operation, TransposedConvolution):
+        return transposed_winograd(operation, context, best)
+    return winograd(operation, context, best)
 
 
 def _cycles(case: Case, outputs: int | None = None) -> float:
-    best = outputs or _best(operation_of(case), case.types[0], case.operand_types[1])
+    best = outputs or _best(operation_of(case).groups, case.types[0], case.operand_types[1])
     return _num_cycles(case, best)
 
 
 _reduced = "transformed tiles, {} for each axis of 3 taps, and a product for each point of a tile"
 _lowerings = {outputs: partial(_lower, outputs=outputs) for outputs in known_outputs}
 
-for _rank in (1, 2):
-    _operation = f"conv{_rank}d"
+for _operation in ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"):
     _summary = _reduced.format("2 or 4 results, by shape,")
     register(Algorithm(_operation, "winograd", _summary, _lower, _cycles, _why_not, error=_error(_default_tiles)))
     for _outputs in known_outputs:

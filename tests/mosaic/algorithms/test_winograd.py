@@ -9,6 +9,7 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.errors import UnsupportedAlgorithmError
+from composit.nn import chain_rule
 from composit.nn.operations import convolution
 from mosaic.algorithms.convolution.winograd import ERRORS
 from mosaic.winograd.transforms import Transform, factored, known_outputs
@@ -64,6 +65,24 @@ def test_each_is_within_its_stated_error(name: str, outputs: int, is_constant: b
         found = model(*map(cnp.evaluate, inputs))
         assert found.dtype == dtype
         assert share_of_error(found, x, filters, options) <= ERRORS[outputs][found.dtype.itemsize]
+
+
+@pytest.mark.parametrize("outputs", known_outputs)
+@pytest.mark.parametrize("name", only(("tiles beyond the image", "groups", "one axis"), ROWS))
+def test_the_derivative_in_x_is_within_its_stated_error(name: str, outputs: int) -> None:
+    shapes_x, shapes_filters, options = ROWS[name]
+    x, filters = operands(shapes_x, shapes_filters, "float64")
+    y = convolution(x, filters, **options)
+    cotangent = cnp.asarray(np.random.default_rng(4).standard_normal(y.shape))
+    (gradient,) = chain_rule({y: cotangent}, [x])
+    wanted = {f"conv_transpose{len(shapes_x) - 2}d": f"winograd f({outputs},3)"}
+    for inputs in ([cotangent], [cotangent, filters]):
+        found = mosaic.compile(gradient, inputs=inputs, algorithms=wanted)(*map(cnp.evaluate, inputs))
+        sizes = [cnp.asarray(np.abs(cnp.evaluate(each))) for each in (x, filters, cotangent)]
+        size = convolution(sizes[0], sizes[1], **options)
+        largest = cnp.evaluate(chain_rule({size: sizes[2]}, [sizes[0]])[0]).max(initial=0)
+        error = np.abs(found - cnp.evaluate(gradient)).max(initial=0)
+        assert error <= largest * (ERRORS[outputs][8] + 4e-15)  # the sums that numpy computes err too
 
 
 def test_what_follows_is_computed_where_tiles_are_stored() -> None:
@@ -145,7 +164,7 @@ def test_the_c_of_the_tiles_differs() -> None:
 )
 def test_what_it_cannot_take_is_refused_with_what_can(shapes: Any, options: dict[str, Any], words: str) -> None:
     x, filters = operands(*shapes, "float32")
-    with pytest.raises(UnsupportedAlgorithmError, match=f"{words}.*those that can: 'implicit gemm'"):
+    with pytest.raises(UnsupportedAlgorithmError, match=f"{words}.*those that can: .*'implicit gemm'"):
         mosaic.compile(convolution(x, filters, **options), inputs=[x], algorithms={"conv2d": "winograd"})
 
 
