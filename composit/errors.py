@@ -99,6 +99,10 @@ class UnsupportedAlgorithmError(UnsupportedOperationError, ValueError):
     """An algorithm that was asked for by name cannot take the shapes or dtypes of an operation."""
 
 
+class AlgorithmError(CompositError, AssertionError):
+    """An algorithm gives other results than numpy (`mosaic.check_algorithm`)."""
+
+
 class NoRuleError(UnsupportedOperationError):
     """A rule does not cover a call. numpy's own function then computes it, so users never see this error."""
 

@@ -1,6 +1,8 @@
 """Graphs to C: tiles, buffers, kernels, machine code. `mosaic.compile(outputs, inputs=[...])` is the way in."""
 
+from mosaic.algorithms.checking import AlgorithmCheck, check_algorithm
 from mosaic.algorithms.chosen import ChosenAlgorithms
+from mosaic.algorithms.from_outside import algorithm, c_algorithm
 from mosaic.algorithms.record import Algorithm, Case
 from mosaic.algorithms.registry import algorithms_of
 from mosaic.api import CompiledModel, compile, emit, stages
@@ -11,14 +13,18 @@ from mosaic.tiling.layout import Layout, TileLevel, panels, tilize, untilize
 
 __all__ = [
     "Algorithm",
+    "AlgorithmCheck",
     "Case",
     "ChosenAlgorithms",
+    "algorithm",
     "algorithms_of",
+    "c_algorithm",
     "CompiledModel",
     "Layout",
     "MosaicBackend",
     "Stage",
     "TileLevel",
+    "check_algorithm",
     "clear_recompiles",
     "compile",
     "emit",

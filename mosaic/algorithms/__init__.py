@@ -5,6 +5,7 @@ Importing this package registers mosaic's own.
 
 from mosaic.algorithms import attention, bfloat16, convolution, plain, products
 from mosaic.algorithms.choosing import Choice, Estimate, choose
+from mosaic.algorithms.from_outside import algorithm, c_algorithm
 from mosaic.algorithms.occurrence import Occurrence
 from mosaic.algorithms.record import Algorithm, Case
 from mosaic.algorithms.registry import algorithms_of, operations, register, unregister
@@ -15,9 +16,11 @@ __all__ = [
     "Choice",
     "Estimate",
     "Occurrence",
+    "algorithm",
     "algorithms_of",
     "attention",
     "bfloat16",
+    "c_algorithm",
     "choose",
     "convolution",
     "operations",

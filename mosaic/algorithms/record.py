@@ -13,6 +13,12 @@ from mosaic.targets import Target
 Lowering = Callable[[Operation, Context], Sequence[Value]]
 
 
+class FromOutside:
+    """Base of lowerings whose classes are mosaic's, and what they do a user's."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One occurrence of an operation.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 from composit.errors import ParameterError
 from mosaic.algorithms.families import plain
-from mosaic.algorithms.record import Algorithm, Case
+from mosaic.algorithms.record import Algorithm, Case, FromOutside
 
 SELECTORS = ("default", "guess", "measured", "custom")
 """Words that choose among algorithms; no algorithm may have such a name."""
@@ -40,7 +42,11 @@ def unregister(algorithm: Algorithm) -> None:
 
 def is_own(algorithm: Algorithm) -> bool:
     """Whether the algorithm is part of mosaic, so that its code is known by mosaic's version."""
-    return algorithm.lower.__module__.partition(".")[0] == "mosaic"
+    lowering: Any = algorithm.lower  # Any: a function, or an object that is called
+    while isinstance(lowering, partial):
+        lowering = lowering.func
+    own: str = lowering.__module__
+    return not isinstance(lowering, FromOutside) and own.partition(".")[0] == "mosaic"
 
 
 def has_defaults_from_outside() -> bool:

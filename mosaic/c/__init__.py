@@ -89,6 +89,7 @@ from mosaic.c.units import (
     TopLevel,
     TranslationUnit,
     Typedef,
+    Verbatim,
 )
 
 __all__ = [
@@ -142,6 +143,7 @@ __all__ = [
     "TranslationUnit",
     "TypeArgument",
     "Typedef",
+    "Verbatim",
     "Unary",
     "While",
     "address_of",

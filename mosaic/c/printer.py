@@ -24,6 +24,7 @@ from mosaic.c.units import (
     TopLevel,
     TranslationUnit,
     Typedef,
+    Verbatim,
 )
 
 _directives = (Include, Define, FilePragma)
@@ -101,6 +102,11 @@ def _(item: Typedef) -> Iterator[str]:
 @_lines.register
 def _(item: Include) -> Iterator[str]:
     yield f"#include <{item.header}>" if item.is_system else f'#include "{item.header}"'
+
+
+@_lines.register
+def _(item: Verbatim) -> Iterator[str]:
+    yield from item.text.strip("\n").split("\n")
 
 
 @_lines.register

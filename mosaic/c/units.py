@@ -64,8 +64,15 @@ class Include(TopLevel):
 
 
 @dataclass(frozen=True, slots=True)
+class Verbatim(TopLevel):
+    """C that a user wrote, as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Define(TopLevel):
-    """``#define name text``; the only place where C is text, for what has no other form."""
+    """``#define name text``; of what mosaic writes the only place where C is text, for what has no other form."""
 
     name: str
     text: str = ""

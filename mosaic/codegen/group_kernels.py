@@ -9,6 +9,7 @@ from functools import singledispatch
 from mosaic.codegen.bfloat16_kernel import emit_bfloat16_kernel
 from mosaic.codegen.block_kernel import emit_block_kernel
 from mosaic.codegen.indirect_kernel import emit_indirect_kernel
+from mosaic.codegen.call_kernel import emit_call_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.row_kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel, schedule_of
@@ -16,6 +17,7 @@ from mosaic.codegen.signature import Signature
 from mosaic.codegen.transposing_kernel import emit_transposing_kernel
 from mosaic.codegen.winograd_kernel import emit_filters_kernel, emit_winograd_kernel
 from mosaic.ir.indirect import IndirectProduct
+from mosaic.ir.calls import FunctionCall
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.statements import Bfloat16Matmul, Group, Matmul, RowStage, Scatter
@@ -101,6 +103,11 @@ def _(first: Matmul, request: KernelRequest) -> KernelCode:
     if len(group.stages) > 1:
         return emit_block_kernel(group, f"block_{request.number}", comment, target)
     return emit_matmul_kernel(first, schedule_of(group), f"product_{request.number}", comment, target)
+
+
+@emit_kernel.register
+def _(first: FunctionCall, request: KernelRequest) -> KernelCode:
+    return emit_call_kernel(first, request.comment)
 
 
 @emit_kernel.register

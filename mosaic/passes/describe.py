@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from composit.program import Program
+from mosaic.ir.calls import FunctionCall
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.statements import Group, Matmul, RowStage, Scatter
@@ -33,6 +34,12 @@ def _(stage: Matmul) -> str:
     rows, columns, depth = stage.sizes
     times = f"{list(stage.batch)} times " if stage.batch else ""
     return f"  product: {times}({rows}, {depth}) @ ({depth}, {columns})"
+
+
+@shapes_text.register
+def _(stage: FunctionCall) -> str:
+    operands = ", ".join(f"[{listed(view.extents)}]" for view in stage.operands)
+    return f"  {stage.function}({operands}) in {stage.num_parts} parts"
 
 
 @shapes_text.register

@@ -25,6 +25,7 @@ from mosaic.codegen.narrowing import vectors_of_store
 from mosaic.codegen.row_stages import plan_phases
 from mosaic.codegen.shared_indices import shared_indices
 from mosaic.ir.affine import most, moves
+from mosaic.ir.calls import FunctionCall
 from mosaic.ir.expressions import Load, size, walk
 from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.kinds import Kind
@@ -187,6 +188,11 @@ def _(first: IndirectProduct, group: Group, machine: Machine) -> Schedule:
 def _(first: WinogradFilters, group: Group, machine: Machine) -> Schedule:
     groups, _, panels = first.result.shape[:3]
     return Schedule(machine.target.vector_bytes, machine.target.lanes(first.result.dtype.itemsize), groups * panels)
+
+
+@schedule_of.register
+def _(first: FunctionCall, group: Group, machine: Machine) -> Schedule:
+    return Schedule(machine.target.vector_bytes, 1, first.num_parts)
 
 
 def _tasks_of_batch(matmul: Matmul, num_each: int) -> tuple[int, int]:

@@ -35,6 +35,7 @@ MOSAIC = Order(
         ("mosaic.report",),
         ("mosaic.backend",),
         ("mosaic.api",),
+        ("mosaic.algorithms.checking",),
         ("mosaic",),
     ),
 )
