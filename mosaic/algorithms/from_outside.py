@@ -74,7 +74,8 @@ def algorithm(
     def made(lowering: Lowering) -> Algorithm:
         words = summary or (lowering.__doc__ or "").strip().partition("\n")[0]
         cycles = num_cycles or _one_step_a_cycle
-        return register(Algorithm(operation, name, words, lowering, cycles, why_not, is_default, error))
+        own = LoweringOfUser(lowering)
+        return register(Algorithm(operation, name, words, own, cycles, why_not, is_default, error))
 
     return made
 
@@ -166,6 +167,17 @@ def _checked_functions(functions: object, text: str) -> dict[str, str]:
             )
         checked[str(dtype)] = function
     return checked
+
+
+@dataclass(frozen=True, slots=True)
+class LoweringOfUser(FromOutside):
+    """A function of a user's, wherever it is defined."""
+
+    function: Lowering
+
+    def __call__(self, operation: Operation, context: Context) -> Sequence[Value]:
+        """Append the statements of the function."""
+        return self.function(operation, context)
 
 
 @dataclass(frozen=True, slots=True)
