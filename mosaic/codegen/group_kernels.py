@@ -8,16 +8,16 @@ from functools import singledispatch
 
 from mosaic.codegen.bfloat16_kernel import emit_bfloat16_kernel
 from mosaic.codegen.block_kernel import emit_block_kernel
-from mosaic.codegen.indirect_kernel import emit_indirect_kernel
 from mosaic.codegen.call_kernel import emit_call_kernel
+from mosaic.codegen.indirect_kernel import emit_indirect_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.row_kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel, schedule_of
 from mosaic.codegen.signature import Signature
 from mosaic.codegen.transposing_kernel import emit_transposing_kernel
 from mosaic.codegen.winograd_kernel import emit_filters_kernel, emit_winograd_kernel
-from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.calls import FunctionCall
+from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.statements import Bfloat16Matmul, Group, Matmul, RowStage, Scatter
