@@ -41,9 +41,8 @@ def matmul_spec(matmul: Matmul, num_outer: int | None = None) -> MatmulSpec:
     *outer, last = zip(matmul.depth, left.strides[place + 1 :], strict=True)
     packed_from = (right.strides[-2], right.strides[-1]) if matmul.packs else None
     lines = tuple(zip(matmul.batch[count:], left.strides[count:place], strict=True))
-    return MatmulSpec(
-        left.dtype, rows, columns, depth, left.strides[place], last[1], in_place, tuple(outer), packed_from, lines
-    )
+    places = (left.strides[place], last[1], in_place, tuple(outer), packed_from, lines)
+    return MatmulSpec(left.dtype, rows, columns, depth, *places, matmul.is_deep)
 
 
 def emit_matmul_kernel(matmul: Matmul, schedule: Schedule, name: str, comment: str, target: Target) -> KernelCode:

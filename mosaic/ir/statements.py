@@ -120,7 +120,8 @@ class Matmul(Product):
 
     The depth k may be several axes: a convolution's left operand is a view of its windows, whose strides overlap. Once the right
     operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)`` with k as one axis; if the product
-    `packs`, each task stores its panel itself. An algorithm may settle whether the operand is read in place, `is_in_place`.
+    `packs`, each task stores its panel itself. An algorithm may settle whether the operand is read in place, `is_in_place`, and
+    whether a tile of sums goes through all of a depth of several axes before the next one, `is_deep`.
     """
 
     result: View
@@ -131,6 +132,7 @@ class Matmul(Product):
     panel_width: int | None = None
     packs: bool = False
     is_in_place: bool | None = None
+    is_deep: bool | None = None
 
     @property
     def batch(self) -> Shape:

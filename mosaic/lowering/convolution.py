@@ -23,7 +23,7 @@ from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, Value, lower
 from mosaic.lowering.windows import Windows, adjoint_windows, channels_last, define_reduction, with_border
 
-_fewest_columns = 4
+fewest_columns = 4
 """A tile computes at least a vector of columns; with fewer, lanes along groups or channels do more."""
 
 
@@ -126,7 +126,7 @@ def _result(context: Context, groups: int, is_first: bool) -> View:
 
 def _is_wide(groups: int, num_columns: int) -> bool:
     """Whether the outputs of a group fill a good part of a vector."""
-    return num_columns > 1 and (num_columns >= _fewest_columns or groups == 1)
+    return num_columns > 1 and (num_columns >= fewest_columns or groups == 1)
 
 
 def _is_product(result: View, first: View, second: View) -> bool:

@@ -50,7 +50,8 @@ class MatmulSpec:
     beside each other, or, where `packed_from` gives its two strides, anyhow, and each task packs the panel that it needs.
 
     With `lines`, there are as many matrices A as their extents say, their strides apart, that all meet the same B: the
-    lines of an image, each of `rows` positions.
+    lines of an image, each of `rows` positions. `is_deep`, if given, settles how tiles go through a depth of several axes (see
+    `Blocking`).
     """
 
     dtype: np.dtype
@@ -63,6 +64,7 @@ class MatmulSpec:
     a_outer: tuple[tuple[int, int], ...] = ()
     packed_from: tuple[int, int] | None = None
     lines: tuple[tuple[int, int], ...] = ()
+    is_deep: bool | None = None
 
     @property
     def num_lines(self) -> int:
@@ -194,7 +196,8 @@ def choose_blocking(spec: MatmulSpec, target: Target, row_block: int | None = No
     nr = vectors * lanes
     mr = _even_rows(most_rows, mr)
     # Beside a panel, L2 holds the next one, which tiles ask for.
-    is_deep = bool(spec.a_outer) and spec.depth * nr * item_bytes <= target.caches.l2 * 3 // 8
+    fits = spec.depth * nr * item_bytes <= target.caches.l2 * 3 // 8
+    is_deep = bool(spec.a_outer) and (fits if spec.is_deep is None else spec.is_deep)
     depth_block = _turns(spec) * spec.run if spec.a_outer else _depth_block(spec.depth, nr * item_bytes, target)
     line_block = 1
     if row_block is None:
@@ -276,6 +279,8 @@ most_steps = 1024
 def _turns(spec: MatmulSpec) -> int:
     """Return how many runs along the last axis of the depth a block of it has, all blocks nearly equal."""
     fitting = max(1, most_steps // spec.run)
+    if spec.is_deep is False:  # at least two parts, so that the sums do wait
+        fitting = min(fitting, math.ceil(spec.num_turns / 2))
     return math.ceil(spec.num_turns / math.ceil(spec.num_turns / fitting))
 
 

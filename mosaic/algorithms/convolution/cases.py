@@ -46,6 +46,11 @@ def no_tiles(case: Case) -> str:
     return f"tiles are of float32 or float64, the same for both operands, not {', '.join(map(str, case.operand_types))}"
 
 
+def outputs_of_group(case: Case) -> int:
+    """Return how many channels of the result a group has."""
+    return case.types[0].shape[1] // max(1, operation_of(case).groups)
+
+
 def num_taps(case: Case) -> int:
     """Return the taps of a filter."""
     return math.prod(case.operand_types[1].shape[2:])

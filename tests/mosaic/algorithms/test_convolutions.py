@@ -111,7 +111,7 @@ def test_the_c_of_the_algorithms_differs() -> None:
     x, filters = (cnp.asarray(generator.standard_normal(shape)) for shape in ((2, 8, 12, 12), (16, 8, 3, 3)))
     result = convolution(x, filters, padding=1)
     names = [name for name in names_that_can(result, [x]) if name != "winograd"]  # which is one of the tiles by name
-    assert {"gemm", "smm", "implicit gemm", "implicit precomp gemm", "winograd f(4,3)"} <= set(names)
+    assert {"direct", "gemm", "smm", "implicit gemm", "implicit precomp gemm", "winograd f(4,3)"} <= set(names)
     texts = {name: mosaic.emit(result, inputs=[x], algorithms={"conv2d": name}) for name in names}
     assert len(set(texts.values())) == len(names)
     assert "multiply_by_table" in texts["implicit precomp gemm"]
@@ -140,7 +140,7 @@ def test_smm_multiplies_once_for_each_tap() -> None:
     assert lowered.count(" @ ") == 6
 
 
-@pytest.mark.parametrize("name", ["gemm", "smm", "implicit precomp gemm"])
+@pytest.mark.parametrize("name", ["gemm", "smm", "implicit precomp gemm", "direct", "implicit gemm"])
 def test_what_follows_is_computed_where_sums_are_stored(name: str) -> None:
     generator = np.random.default_rng(2)
     x, filters = (
@@ -156,7 +156,7 @@ def test_what_follows_is_computed_where_sums_are_stored(name: str) -> None:
     np.testing.assert_allclose(model(cnp.evaluate(x)), cnp.evaluate(output), rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["gemm", "smm", "implicit precomp gemm"])
+@pytest.mark.parametrize("name", ["gemm", "smm", "implicit precomp gemm", "direct", "implicit gemm"])
 def test_filters_may_be_computed_and_batches_empty(name: str) -> None:
     generator = np.random.default_rng(3)
     x, filters = (cnp.asarray(generator.standard_normal(shape)) for shape in ((2, 4, 7, 7), (6, 4, 3, 3)))
@@ -169,3 +169,22 @@ def test_filters_may_be_computed_and_batches_empty(name: str) -> None:
     assert mosaic.compile(empty, inputs=[x, filters], algorithms={"conv2d": name})(
         cnp.evaluate(x), cnp.evaluate(filters)
     ).shape == (0, 6, 5, 5)
+
+
+def test_groups_of_few_outputs_are_depthwise_and_others_are_not() -> None:
+    generator = np.random.default_rng(4)
+    x, filters = (cnp.asarray(generator.standard_normal(shape)) for shape in ((1, 24, 9, 9), (24, 1, 3, 3)))
+    names = set(names_that_can(convolution(x, filters, groups=24), [x]))
+    assert "depthwise" in names
+    assert not {"direct", "implicit gemm"} & names
+    chosen = mosaic.compile(convolution(x, filters, groups=24), inputs=[x]).algorithms
+    assert [each.algorithm.name for each in chosen] == ["depthwise"]
+    wide = cnp.asarray(generator.standard_normal((8, 24, 3, 3)))
+    assert "depthwise" not in set(names_that_can(convolution(x, wide), [x]))
+
+
+def test_integers_are_summed_directly() -> None:
+    x, filters = cnp.asarray(np.arange(50).reshape(1, 2, 5, 5)), cnp.asarray(np.arange(36).reshape(2, 2, 3, 3))
+    result = convolution(x, filters)
+    assert set(names_that_can(result, [x])) == {"direct"}
+    np.testing.assert_array_equal(mosaic.compile(result, inputs=[x])(cnp.evaluate(x)), cnp.evaluate(result))
