@@ -56,6 +56,9 @@ def _convolution(rng: np.random.Generator) -> Iterator[Case]:
         (8, 32, 64, 64, 1),
         (8, 32, 64, 64, 2),
         (8, 64, 128, 128, 1),
+        (10, 64, 112, 64, 1),
+        (10, 256, 28, 256, 1),
+        (10, 512, 14, 512, 1),
     ):
         filters = _normal(rng, outputs, channels, 3, 3, scale=(9 * channels) ** -0.5)
         yield Case(
@@ -64,7 +67,7 @@ def _convolution(rng: np.random.Generator) -> Iterator[Case]:
             lambda x, w, b, s=strides: _torch.conv2d(x, w, b, padding=1, stride=s),
             (_normal(rng, n, channels, side, side), filters, _normal(rng, outputs)),
             most_of_numpy=5.0,
-            most_of_mosaic=1.5,
+            most_of_mosaic=1.0,
         )
 
 
@@ -144,5 +147,21 @@ def _pooling(rng: np.random.Generator) -> Iterator[Case]:
             lambda x, k=size, s=strides, p=padding: _torch.max_pool2d(x, k, s, p),
             (_normal(rng, n, channels, side, side),),
             most_of_numpy=5.0,
-            most_of_mosaic=1.5,
+            most_of_mosaic=1.0,
         )
+    yield Case(
+        "average pool 8x64x64x64 k2 s2",
+        lambda x: nn.average_pool(x, kernel_size=2, strides=2),
+        lambda x: _torch.avg_pool2d(x, 2),
+        (_normal(rng, 8, 64, 64, 64),),
+        most_of_numpy=5.0,
+        most_of_mosaic=1.0,
+    )
+    yield Case(
+        "adaptive average pool 8x512x14x14 to 7x7",
+        lambda x: nn.adaptive_average_pool(x, 7),
+        lambda x: _torch.adaptive_avg_pool2d(x, 7),
+        (_normal(rng, 8, 512, 14, 14),),
+        most_of_numpy=5.0,
+        most_of_mosaic=1.0,
+    )
