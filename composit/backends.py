@@ -51,6 +51,17 @@ class RunsInPlace(Protocol):
 
 
 @runtime_checkable
+class TakesConstants(Protocol):
+    """A backend that computes once what depends on constants alone, and stores constants as it reads them."""
+
+    def prepare_with(
+        self, program: Program, constants: Mapping[int, Array], nodes: Sequence[Node | None]
+    ) -> PreparedProgram:
+        """Return a callable that takes the values of `program.inputs` in order, without those that `constants` has by position."""
+        ...
+
+
+@runtime_checkable
 class Explains(Protocol):
     """A prepared program that says how it computes."""
 

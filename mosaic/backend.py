@@ -118,11 +118,23 @@ class MosaicBackend:
 
     def prepare(self, program: Program) -> PreparedRun:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
-        request = self._request(program)
+        return self._prepared(self._request(program))
+
+    def prepare_with(
+        self, program: Program, constants: Mapping[int, Array], nodes: Sequence[Node | None]
+    ) -> PreparedRun:
+        """Return a callable that runs the program with some inputs fixed, by their positions; it takes the values of the others."""
+        known = fold_constants(program, constants)
+        choices = self._choices(program, known, nodes) if self._fixed is None else self._fixed
+        inputs = tuple(position for position in program.inputs if position not in constants)
+        return self._prepared(Request(program, known, Options(self._target(), self._fuse), inputs, choices))
+
+    def _prepared(self, request: Request) -> PreparedRun:
+        program = request.program
         # The cores are counted here: a process may be given fewer after it made the backend.
         executable = build(request, self._num_threads or num_available_cores(), _say_nothing)
         settled(request.choices, program, executable.compiled)
-        types = [program.instructions[position].types[0] for position in program.inputs]
+        types = [program.instructions[position].types[0] for position in request.inputs]
         # A rate or a step count comes as a Python number.
         weak = {index: value_type.dtype for index, value_type in enumerate(types) if value_type.weak is not None}
         return PreparedRun(executable, weak, request.choices)

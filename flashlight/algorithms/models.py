@@ -26,7 +26,8 @@ OutType: TypeAlias = str | type[torch.Tensor] | type[np.ndarray[Any, Any]] | Non
 class Model:
     """A torch module that composit runs: what `convert` returns. It computes what the module would, without gradients.
 
-    module:  the module; changes of its parameters and of its mode (eval, train) are followed
+    module:  the module. Its parameters are stored in programs; one that is written to by torch's operations, or replaced, makes the
+             next call compile again. Writes that torch does not count (`parameter.data.mul_(2)`) are not seen: convert again
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Model:
         self._dtype = dtype
         self._backend = backend
         self._captured = Captured(
-            module, backend_with(backend, self._algorithms or None), MAX_PATHS, {}, has_own_results=True
+            module, backend_with(backend, self._algorithms or None), MAX_PATHS, {}, has_constants=True
         )
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
@@ -124,8 +125,9 @@ def convert(
 ) -> Model:
     """Return a model that computes what a torch module computes, all of it by composit: modules, functions, branches, any graph.
 
-    The module is not changed, and shares its parameters with the model; with `dtype` the model has a copy. A program is compiled for
-    each new set of shapes, of which a bounded number is kept; branches that depend on values are followed.
+    The module is not changed; with `dtype` the model has a copy. A program is compiled for each new set of shapes, of which a bounded
+    number is kept, with the parameters stored as it reads them: where they are written to by torch's operations, the next call compiles
+    again, but writes that torch does not count (`parameter.data`) are not seen. Branches that depend on values are followed.
 
     algorithms: a mapping from operations (names, classes of modules) or names of modules (patterns such as "layer1.*") to algorithms: a
                 name; a list with one per module, in the order of `module.named_modules()`; a function of a module, or of a module and

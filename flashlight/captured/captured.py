@@ -63,7 +63,8 @@ class Captured:
     traces:      how many calls were traced; evaluations: how many ran without torch, by a program made before
     reasons:     why the latest traces were needed, the last one last
 
-    has_own_results: whether a call that is traced returns what the program computes, rather than what torch has computed
+    has_constants: whether tensors that are no arguments may be stored as a backend reads them, until they are written to; a call that is
+                 traced then returns what the program computes, rather than what torch has computed
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Captured:
         max_paths: int,
         dynamic: dict[str, Names],
         *,
-        has_own_results: bool = False,
+        has_constants: bool = False,
     ) -> None:
         self.function = function
         self.traces = 0
@@ -81,7 +82,7 @@ class Captured:
         self._backend = backend
         self._max_paths = max_paths
         self._dynamic = dynamic
-        self._has_own_results = has_own_results
+        self._has_constants = has_constants
         self._paths: OrderedDict[tuple[Key, int], _Kept] = OrderedDict()
         self._newest = 0
         self._reasons: deque[str] = deque(maxlen=MAX_REASONS)
@@ -179,8 +180,9 @@ class Captured:
             changed = [at for at, (old, new) in enumerate(zip(before, given.contents(), strict=True)) if old != new]
             updates = tuple((at, templates.parts_of(given.holders[at])) for at in changed)
             recording = Recording(recorder, given.tensors, starts, templates.results)
-            family = recording.family(filled, updates, self._backend, given.sizes)
+            # Before the program is compiled, for which a backend may start threads.
             obstacles = recording.why_not_again()
+            family = recording.family(filled, updates, (self._backend, self._has_constants), given.sizes)
         # Other paths need not run what the keys of a mapping select.
         self._backend = backend_for_parts(self._backend)
         obstacles += state.obstacles
@@ -189,7 +191,7 @@ class Captured:
         elif (change := state.difference()) is not None:
             obstacles.append(f"it changes Python's state: {change}")
         self._keep(call.key, _Kept(state, family), reason, obstacles)
-        if self._has_own_results and family.first.can_follow_torch:
+        if self._has_constants and family.first.can_follow_torch:
             return family.first(given)
         return family.first.finish(given, [_alone(tensor) for tensor in templates.results])
 
@@ -199,6 +201,10 @@ class Captured:
             self._reasons.append("; ".join([reason, *(f"the path is not kept: {obstacle}" for obstacle in obstacles)]))
             if obstacles:
                 return
+            for known in [
+                each for each, kept in self._paths.items() if kept.family.first.written_constant() is not None
+            ]:
+                del self._paths[known]
             self._newest += 1
             self._paths[key, self._newest] = path
             while len(self._paths) > self._max_paths:

@@ -70,6 +70,7 @@ class Path:
     writes:  the tensors that the function writes to
     output:  the template of what it returns; updates: what it puts into containers of its arguments, by position
     number:  gives the number for one that depends on named sizes
+    constants: tensors that the program has stored, which is given no values for them, and their versions
     """
 
     program: Program
@@ -83,6 +84,7 @@ class Path:
     output: object
     updates: tuple[tuple[int, Any], ...]
     number: Callable[[Any], Any]
+    constants: tuple[tuple[torch.Tensor, int], ...] = ()
 
     @property
     def can_follow_torch(self) -> bool:
@@ -94,6 +96,9 @@ class Path:
 
         Raises:  GuardError: it might take another path for them
         """
+        written = self.written_constant()
+        if written is not None:
+            raise GuardError(f"a stored tensor of shape {tuple(written.shape)} was written to")
         arrays = [
             self._array(source, given.tensors, expected)
             for source, expected in zip(self.sources, self.types, strict=True)
@@ -110,6 +115,10 @@ class Path:
         for write in self.writes:
             write.put(given.tensors, results)
         return self.finish(given, results)
+
+    def written_constant(self) -> torch.Tensor | None:
+        """Return a tensor that the program has stored and that was written to since: the program never holds again."""
+        return next((tensor for tensor, version in self.constants if tensor._version != version), None)
 
     def finish(self, given: Structure, results: Sequence[torch.Tensor]) -> object:
         """Return the output, and fill the containers of the arguments, with these results."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from composit.backends import Backend
+from composit.backends import Backend, TakesConstants
 from composit.errors import GuardError
 from composit.evaluation import bind, prepare
 from composit.guards import Guard, leaf_value, reads_of
@@ -23,6 +23,7 @@ from composit.value import Identity, Value, value_of
 from flashlight.capture.recorder import Recorder
 from flashlight.capture.traced_tensors import TracedTensor
 from flashlight.captured.paths import Origin, Path, Read, Write
+from flashlight.conversion import array_of
 from flashlight.inputs import TorchInput
 from flashlight.sizes.programs import SizedProgram
 from flashlight.sizes.recording import SizedRecorder
@@ -37,6 +38,7 @@ class Outline:
     """What the programs of a path have in common, at whatever sizes.
 
     leaves: tensors that are no arguments (parameters), with their lazy tensors; the rest as in Path
+    has_constants: whether the backend may store these tensors, until they are written to
     """
 
     leaves: tuple[tuple[torch.Tensor, LazyTensor], ...]
@@ -45,6 +47,7 @@ class Outline:
     output: object
     updates: tuple[tuple[int, Any], ...]
     backend: Backend
+    has_constants: bool
 
     def path(
         self,
@@ -57,19 +60,40 @@ class Outline:
         values = [value_of(handle) for handle in results]
         cuts = list(dict.fromkeys(value_of(start) for start in starts))
         bound, _ = bind([*values, *(guard.read for guard in guards)], cuts)
+        sources = self._sources(bound.leaves, starts)
+        types = [leaf.node.types[leaf.index] for leaf in bound.leaves]
+        stored = self._stored(sources)
+        program = without_values(bound.program)
+        if stored and isinstance(self.backend, TakesConstants):
+            constants = {program.inputs[place]: np.array(array_of(each, "capture")) for place, each in stored.items()}
+            run = self.backend.prepare_with(program, constants, bound.nodes)
+        else:
+            stored, run = {}, prepare(bound.program, self.backend, bound.nodes)
+        given = [place for place in range(len(sources)) if place not in stored]
         return Path(
-            without_values(bound.program),
-            prepare(bound.program, self.backend, bound.nodes),
+            program,
+            run,
             surroundings_of(bound.program.labels),
-            tuple(self._sources(bound.leaves, starts)),
-            tuple(leaf.node.types[leaf.index] for leaf in bound.leaves),
+            tuple(sources[place] for place in given),
+            tuple(types[place] for place in given),
             self.dtypes,
             tuple(Read(guard.kind, guard.source, np.asarray(guard.value), guard.is_rounded) for guard in guards),
             self.writes,
             self.output,
             self.updates,
             number,
+            tuple((each, each._version) for each in stored.values()),
         )
+
+    def _stored(self, sources: Sequence[Origin]) -> dict[int, torch.Tensor]:
+        """Return the tensors that the backend may store, by their places: none where the call writes to tensors."""
+        if not self.has_constants or self.writes:
+            return {}
+        return {
+            place: each
+            for place, each in enumerate(sources)
+            if isinstance(each, torch.Tensor) and not each.is_inference()
+        }
 
     def _sources(self, leaves: Sequence[Value], starts: Sequence[LazyTensor]) -> list[Origin]:
         known: dict[Identity, int | torch.Tensor] = {value_of(start).identity: tensor for tensor, start in self.leaves}
@@ -141,8 +165,8 @@ class Recording:
         self._written = self._find_written()
         self._guards = self._find_guards()
 
-    def family(self, output: object, updates: Any, backend: Backend, sizes: Mapping[str, int]) -> PathFamily:
-        """Return the path. output, updates: as in Path; sizes: named sizes of the arguments"""
+    def family(self, output: object, updates: Any, runs: tuple[Backend, bool], sizes: Mapping[str, int]) -> PathFamily:
+        """Return the path. output, updates: as in Path; runs: backend and has_constants of Outline; sizes: named sizes of the arguments"""
         results = [*self._outputs, *self._written]
         places = {id(tensor): position for position, tensor in enumerate(self._arguments)}
         targets = [places.get(id(tensor), tensor) for tensor in self._written]
@@ -153,7 +177,7 @@ class Recording:
             tuple(Write(target, len(self._outputs) + position) for position, target in enumerate(targets)),
             output,
             updates,
-            backend,
+            *runs,
         )
         handles = [self._recorder.lazy_of(plain(tensor)) for tensor in results]
         first = outline.path(handles, self._starts, self._guards)

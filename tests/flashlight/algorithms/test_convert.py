@@ -118,8 +118,29 @@ def test_new_values_of_parameters_are_used() -> None:
             parameter.mul_(0.5)
         module[1].running_mean.add_(0.25)
     torch.testing.assert_close(model(x), module(x).detach(), **_NEAR)
+    assert model.num_programs == 1, "the old one never holds again"
     module[0].weight = nn.Parameter(module[0].weight.detach() * 3)
     torch.testing.assert_close(model(x), module(x).detach(), **_NEAR)
+
+
+def test_parameters_are_stored_as_the_program_reads_them() -> None:
+    module = nn.Sequential(nn.Linear(64, 96), nn.Tanh(), nn.Linear(96, 32))
+    model = flashlight.convert(module, {"0": "gemm packed once"}, (8, 64))
+    x = torch.randn(8, 64)
+    torch.testing.assert_close(model(x), module(x).detach(), **_NEAR)
+    assert "matmul by gemm packed once, named by '0'" in model.explain()
+
+
+def test_statistics_that_a_call_writes_are_not_stored() -> None:
+    module = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
+    twin = copy.deepcopy(module)
+    model = flashlight.convert(module)
+    x = torch.randn(4, 3)
+    for is_training in (True, True, False, True, False):
+        module.train(is_training)
+        twin.train(is_training)
+        torch.testing.assert_close(model(x), twin(x).detach(), **_NEAR)
+        torch.testing.assert_close(module[0].running_var, twin[0].running_var)
 
 
 def test_models_are_copied_and_pickled() -> None:
