@@ -20,6 +20,7 @@ class Row:
                at `start`, and nothing is known of lines
     unrolled:  turns of the loop over these vectors that the compiler writes out
     joined:    vectors of a turn, whose results are stored together
+    has_rest:  whether what is left behind the whole vectors is still to be computed
     """
 
     axes: tuple[c.Expression, ...]
@@ -30,6 +31,7 @@ class Row:
     first: c.Expression | None = None
     unrolled: int = 1
     joined: int = 1
+    has_rest: bool = True
 
     @property
     def is_range(self) -> bool:
@@ -69,7 +71,7 @@ def loop_along_row(
         _add_moving_rest(emitter, row, scope, body, serial)
         return
     rest = row.length - whole
-    if rest:
+    if rest and row.has_rest:
         inner = scope.inner(lane_axis)
         body(inner, row.where(c.literal(whole), c.literal(rest), serial))
         statements = tuple(inner.statements)

@@ -196,7 +196,24 @@ class _PhaseEmitter:
         def body(scope: Scope, where: Where) -> None:
             self._emit_body(stages, accumulators, scope, where)
 
-        loop_along_row(self.emitter, self.row, self.scope, body, start=start)
+        if start == 0 and self._may_end_with_a_whole_vector(stages):
+            # Elements of the last two vectors are computed twice. The result may lie in the memory of an operand.
+            end, stores = self.row.length - self.emitter.lanes.lanes, self.scope.inner()
+            self.scope.statements.extend(self._stored_together(stages, c.literal(end), stores))
+            loop_along_row(self.emitter, replace(self.row, has_rest=False), self.scope, body)
+            self.scope.statements.extend(stores.statements)
+        else:
+            loop_along_row(self.emitter, self.row, self.scope, body, start=start)
+
+    def _may_end_with_a_whole_vector(self, stages: Sequence[RowStage]) -> bool:
+        """Whether a row that whole vectors do not fill may end with one that begins within the one before.
+
+        Lanes of a partial vector are loaded one by one: of rows of 56 numbers and windows of 3 x 3 that was half of the time.
+        """
+        row, lanes = self.row, self.emitter.lanes.lanes
+        is_fixed = not row.is_range and not row.is_moving and row.joined == 1 and not self.local
+        is_plain = not any(stage.is_along_row or stage.is_across_rows or stage.serial for stage in stages)
+        return is_fixed and is_plain and lanes > 1 and row.length > lanes and row.length % lanes > 0
 
     def _emit_between_ends(self, stages: Sequence[RowStage], first: c.Expression) -> None:
         """Compute a stream on vectors that lie within cache lines, and one vector at either end that may not.
