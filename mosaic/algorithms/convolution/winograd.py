@@ -35,6 +35,8 @@ _default_tiles = (2, 4)
 _cycles_per_point = 9.0  # of a transform, for each point of a tile and vector of channels: 8 to 9.5 on Sapphire Rapids
 _cycles_per_tap = 20.0  # of filters that are transformed when the model runs: their lanes lie apart
 _share = 0.8  # of the limit of multiply-adds
+_waits_for_filters = 2.75
+"""How much longer filters from beyond L2 take than a stream: 7.2 GB a second at 512 channels, 7 x 7 (Sapphire Rapids)."""
 _waiting_tiles = 13
 """Fewer tiles wait for their filters: multiplying takes as long as the bytes of the filters take from memory."""
 
@@ -83,7 +85,8 @@ def _product_cycles(case: Case, spec: WinogradSpec, blocks: WinogradBlocks) -> f
     each = max(spec.tiles / rows * vectors / 2 / _share, _latency)
     filters = spec.points * spec.channels * panels * blocks.product.nr * spec.dtype.itemsize
     products = rows * panels * spec.points * spec.channels * each
-    return spec.groups * max(products, blocks.num_tile_blocks(spec) * memory_cycles(filters, case.target))
+    waits = 1 if filters <= case.target.caches.l2 else _waits_for_filters
+    return spec.groups * max(products, blocks.num_tile_blocks(spec) * memory_cycles(filters, case.target) * waits)
 
 
 def _best(groups: int, result: TensorType, filters: TensorType) -> int:
