@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from composit.errors import AlgorithmError, ParameterError
+from composit.evaluation import bind
 from composit.operation import Array, Dtype
-from composit.program import program_of
+from composit.value import value_of
 from mosaic.algorithms.occurrence import Occurrence, occurrences
 from mosaic.algorithms.random_cases import RandomCase, random_case
 from mosaic.algorithms.record import Algorithm
@@ -124,19 +125,19 @@ def _limit(error: float | Mapping[str, float] | None, dtype: str) -> float:
 
 def _occurrence(case: RandomCase, algorithm: Algorithm) -> Occurrence:
     """Return the place of the case's operation in its program, as the choice of algorithms sees it."""
-    program = program_of([case.result])
+    bound, _ = bind([value_of(case.result)], ())
+    program, constants = bound.program, {id(leaf.node.operation) for leaf in case.leaves[case.num_inputs :]}
+    known = [place for place, each in enumerate(program.instructions) if id(each.operation) in constants]
     position = program.outputs[0][0]
-    return next(each for each in occurrences(program, (), detect()) if each.position == position)
+    return next(each for each in occurrences(program, known, detect()) if each.position == position)
 
 
 def _check_together(cases: Sequence[RandomCase], algorithm: Algorithm, limit: float, seed: int) -> float:
     """Compile the cases as one program, run it on one thread and on two, and return the largest error."""
     chosen: dict[Any, str] = {case.result: algorithm.name for case in cases if case.result.ndim}
     chosen |= {algorithm.operation: algorithm.name} if len(chosen) < len(cases) else {}
-    # Of every other program the last operand of each case is a constant, as weights are.
-    has_constants = len(cases[0].leaves) > 1 and bool(cases[0].arrays[0].size % 2)
-    inputs = [leaf for case in cases for leaf in (case.leaves[:1] if has_constants else case.leaves)]
-    arrays = [array for case in cases for array in (case.arrays[:1] if has_constants else case.arrays)]
+    inputs = [leaf for case in cases for leaf in case.leaves[: case.num_inputs]]
+    arrays = [array for case in cases for array in case.arrays[: case.num_inputs]]
     outputs = [case.result for case in cases]
     results = [compile(outputs, inputs=inputs, algorithms=chosen, num_threads=threads)(*arrays) for threads in (1, 2)]
     worst = 0.0

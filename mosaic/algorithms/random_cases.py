@@ -29,7 +29,8 @@ MOST_CHANNELS = 5
 class RandomCase:
     """One occurrence: the result, and the leaves that it is computed from with their arrays.
 
-    operands: the values of the operation's operands
+    operands:   the values of the operation's operands
+    num_inputs: how many of the leaves, the first ones, are inputs of the program; the others are constants, as weights are
     """
 
     operation: Operation
@@ -37,6 +38,7 @@ class RandomCase:
     leaves: tuple[LazyTensor, ...]
     arrays: tuple[Array, ...]
     operands: tuple[Array, ...]
+    num_inputs: int
 
     def __str__(self) -> str:
         types = ", ".join(f"{each.dtype}{list(each.shape)}" for each in self.operands)
@@ -191,4 +193,4 @@ def random_case(operation: str, rng: np.random.Generator, dtype: Dtype) -> Rando
     result: Any = apply(made, *operands)
     values = tuple(np.array(cnp.evaluate(each)) for each in operands)
     tensors, arrays = zip(*leaves, strict=True)
-    return RandomCase(made, result, tensors, arrays, values)
+    return RandomCase(made, result, tensors, arrays, values, source.number(1, len(tensors)))

@@ -207,3 +207,11 @@ def test_the_page_shows_the_structs_as_they_are() -> None:
     for text in (c_sizes.CONVOLUTION, c_sizes.POOLING, c_sizes.PRODUCT, c_sizes.ELEMENTS):
         assert text in page
     assert register is not None
+
+
+@pytest.mark.parametrize("name", ["small-m", "gemm packed once"])
+def test_cases_have_constant_operands_and_inputs(name: str) -> None:
+    # The first takes a right operand that is an input, the second one that is a constant.
+    found = mosaic.check_algorithm(name, "matmul", num_cases=12, dtypes=["float32"])
+    assert found.num_cases > 2
+    assert found.num_refused > 2
