@@ -37,8 +37,11 @@ _cycles_per_tap = 20.0  # of filters that are transformed when the model runs: t
 _share = 0.8  # of the limit of multiply-adds
 _waits_for_filters = 2.75
 """How much longer filters from beyond L2 take than a stream: 7.2 GB a second at 512 channels, 7 x 7 (Sapphire Rapids)."""
-_waiting_tiles = 13
-"""Fewer tiles wait for their filters: multiplying takes as long as the bytes of the filters take from memory."""
+_far_bytes = 1 << 20
+"""Transformed filters of so many bytes come from beyond L2 for each block of tiles."""
+
+_waiting_tiles = 34
+"""Fewer tiles wait for such filters: multiplying takes as long as their bytes take from there."""
 
 _latency = 4  # a multiply-add waits so long for the one before it
 
@@ -94,7 +97,8 @@ def _best(groups: int, result: TensorType, filters: TensorType) -> int:
 
     def num_points(outputs: int) -> int:
         spec = _spec(groups, result, filters, outputs)
-        return spec.points * max(spec.tiles, _waiting_tiles)
+        size = spec.groups * spec.points * spec.channels * spec.outputs * spec.dtype.itemsize
+        return spec.points * max(spec.tiles, _waiting_tiles if size > _far_bytes else 1)
 
     return min(reversed(_default_tiles), key=num_points)
 

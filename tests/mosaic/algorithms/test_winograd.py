@@ -11,7 +11,10 @@ import mosaic
 from composit.errors import UnsupportedAlgorithmError
 from composit.nn import chain_rule
 from composit.nn.operations import convolution
+from composit.nn.operations.convolution import Convolution
+from mosaic.algorithms import Case, algorithms_of
 from mosaic.algorithms.convolution.winograd import ERRORS
+from mosaic.targets import get_target
 from mosaic.winograd.transforms import Transform, factored, known_outputs
 from tests.sampling import only
 
@@ -135,15 +138,29 @@ def test_two_convolutions_share_transformed_filters() -> None:
 
 
 def test_the_tile_follows_from_the_shape() -> None:
-    def tile(length: int) -> str:
-        x, filters = operands((1, 4, length, length), (8, 4, 3, 3), "float32")
+    def tile(length: int, channels: int) -> str:
+        x, filters = cnp.ones((1, channels, length, length)), cnp.ones((channels, channels, 3, 3))
         y = convolution(x, filters, padding=1)
-        (lowered,) = [
-            s for s in mosaic.stages(y, inputs=[x], algorithms={"conv2d": "winograd"}) if s.name == "lower_program"
-        ]
-        return re.findall(r"winograd (\d x \d)", str(lowered))[0]
+        stages = mosaic.stages(y, inputs=[x, filters], algorithms={"conv2d": "winograd"})
+        (lowered,) = [str(stage) for stage in stages if stage.name == "lower_program"]
+        return str(re.findall(r"winograd (\d x \d)", lowered)[0])
 
-    assert [tile(length) for length in (7, 14, 56)] == ["2 x 2", "4 x 4", "4 x 4"]
+    # Transformed filters of many channels come from memory, which few tiles wait for.
+    assert [tile(length, 256) for length in (7, 14, 28)] == ["2 x 2", "2 x 2", "4 x 4"]
+    assert tile(14, 8) == "4 x 4"
+
+
+def test_few_tiles_that_would_wait_for_filters_are_a_product_by_default() -> None:
+    def default(length: int) -> str:
+        x, filters = (cnp.ones(shape, dtype="float32") for shape in ((1, 512, length, length), (512, 512, 3, 3)))
+        case = Case(Convolution((1, 1), (1, 1), 1), (x.node.types[0], filters.node.types[0]),
+                    convolution(x, filters).node.types, (False, True), get_target("x86-64-v4"))  # fmt: skip
+        able = {
+            each.name: each for each in algorithms_of("conv2d").values() if each.name in ("winograd", "implicit gemm")
+        }
+        return min(able, key=lambda name: able[name].num_cycles(case))
+
+    assert [default(length) for length in (9, 30)] == ["implicit gemm", "winograd"]
 
 
 def test_the_c_of_the_tiles_differs() -> None:
