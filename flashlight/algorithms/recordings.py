@@ -31,8 +31,9 @@ from flashlight.export.tensor_programs import TensorProgram, tensor_program
 Forward = Callable[..., Any]
 # Whether a forward is being recorded: modules inside it that were swapped too then call what they were.
 _is_recording: ContextVar[bool] = ContextVar("flashlight_is_recording", default=False)
-# One at a time: the switch of attention's fast path is torch's global one.
+# One at a time: the switch of attention's fast path is torch's global one, and so is what is set while a forward is recorded.
 _lock = fork_safe_lock()
+_recording = fork_safe_lock()
 
 
 def is_recording() -> bool:
@@ -144,7 +145,7 @@ def recorded_call(call: ModuleCall, tensors: Sequence[torch.Tensor], backends: B
     with mode:
         fakes = [torch.empty(each.shape, dtype=each.dtype) for each in tensors]
     run = dispatch_functionalize(lambda *given: call.results(given))
-    with recording(call.module, asked), mode:
+    with _recording, recording(call.module, asked), mode:
         module = make_fx(run, record_stack_traces=True)(*fakes)
     inputs = [graph_input(fake, None) for fake in fakes]
     with name_scope(call.path):

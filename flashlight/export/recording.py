@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -67,11 +68,18 @@ def _module_paths(objective: torch.nn.Module) -> Iterator[None]:
         meta = fx_traceback.get_current_meta()
         meta["nn_module_stack"] = {name: (_path_of(name), None) for name in path}
 
+    # The hooks are those of the process: another thread may call modules meanwhile.
+    thread = get_ident()
+
     def enter(module: torch.nn.Module, args: Any) -> None:
+        if get_ident() != thread:
+            return
         path.append(names.get(module, type(module).__name__))
         note()
 
     def leave(module: torch.nn.Module, args: Any, output: Any) -> None:
+        if get_ident() != thread:
+            return
         path.pop()
         note()
 
