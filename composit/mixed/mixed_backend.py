@@ -85,6 +85,11 @@ class MixedBackend:
             )
         return _kept(rules, self._check)
 
+    def algorithms_of(self, operation: str) -> Sequence[str]:
+        """Return the names that may be given for an operation, those of all backends that have any."""
+        several = [each.algorithms_of(operation) for each in self.backends if isinstance(each, ChoosesAlgorithms)]
+        return list(dict.fromkeys(name for names in several for name in names))
+
     def places(self, program: Program, nodes: Sequence[Node | None]) -> list[int]:
         """Return the number of the key that each instruction goes to, NOWHERE for leaves; raises what `place` does."""
         return place(program, nodes, self.selectors, self._check)

@@ -26,7 +26,7 @@ from mosaic.algorithms.c_sizes import NumParts, sizes_of
 from mosaic.algorithms.families import plain
 from mosaic.algorithms.record import Algorithm, Case, FromOutside, Lowering, takes_all
 from mosaic.algorithms.registry import operations, register
-from mosaic.ir.calls import FunctionCall
+from mosaic.ir.calls import CallOfUser
 from mosaic.lowering.registry import Context, NoLowering, Value
 
 MOST_PARTS = 1 << 16
@@ -206,7 +206,7 @@ class CallOfC(FromOutside):
             parts = self.parts_of(operation, *types)
             cost = 2 * operation.cost(*types)
             structure = (sizes.text, sizes.name)
-            call = FunctionCall(
+            call = CallOfUser(
                 filled, operands, function, self.source, structure, sizes.numbers, parts, cost, (context.position,)
             )
             context.statements.append(call)

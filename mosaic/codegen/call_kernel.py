@@ -8,10 +8,10 @@ from mosaic import c
 from mosaic.c.helpers import Helper
 from mosaic.codegen.operands import Operands
 from mosaic.codegen.row_kernel import KernelCode
-from mosaic.ir.calls import FunctionCall
+from mosaic.ir.calls import CallOfUser
 
 
-def emit_call_kernel(call: FunctionCall, comment: str) -> KernelCode:
+def emit_call_kernel(call: CallOfUser, comment: str) -> KernelCode:
     """Return the kernel, whose tasks are the parts of the call."""
     operands = Operands()
     given = [operands.pointer(view) for view in call.operands]

@@ -16,7 +16,7 @@ from mosaic.codegen.row_kernel import KernelCode, emit_loop_kernel, emit_row_ker
 from mosaic.codegen.signature import Signature
 from mosaic.codegen.transposing_kernel import emit_transposing_kernel
 from mosaic.codegen.winograd_kernel import emit_filters_kernel, emit_winograd_kernel
-from mosaic.ir.calls import FunctionCall
+from mosaic.ir.calls import CallOfUser
 from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
@@ -106,7 +106,7 @@ def _(first: Matmul, request: KernelRequest) -> KernelCode:
 
 
 @emit_kernel.register
-def _(first: FunctionCall, request: KernelRequest) -> KernelCode:
+def _(first: CallOfUser, request: KernelRequest) -> KernelCode:
     return emit_call_kernel(first, request.comment)
 
 

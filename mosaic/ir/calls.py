@@ -1,4 +1,4 @@
-"""`FunctionCall`: a statement that calls a C function which a user wrote."""
+"""`CallOfUser`: a statement that calls a C function which a user wrote."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mosaic.ir.views import View
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FunctionCall(Kind):
+class CallOfUser(Kind):
     """``function(operands..., result, &sizes, part, num_parts)`` for each part. All arrays are dense, in C order.
 
     source:    the C text that defines the function

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from composit.program import Program
-from mosaic.ir.calls import FunctionCall
+from mosaic.ir.calls import CallOfUser
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.statements import Group, Matmul, RowStage, Scatter
@@ -37,7 +37,7 @@ def _(stage: Matmul) -> str:
 
 
 @shapes_text.register
-def _(stage: FunctionCall) -> str:
+def _(stage: CallOfUser) -> str:
     operands = ", ".join(f"[{listed(view.extents)}]" for view in stage.operands)
     return f"  {stage.function}({operands}) in {stage.num_parts} parts"
 

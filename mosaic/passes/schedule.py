@@ -25,7 +25,7 @@ from mosaic.codegen.narrowing import vectors_of_store
 from mosaic.codegen.row_stages import plan_phases
 from mosaic.codegen.shared_indices import shared_indices
 from mosaic.ir.affine import most, moves
-from mosaic.ir.calls import FunctionCall
+from mosaic.ir.calls import CallOfUser
 from mosaic.ir.expressions import Load, size, walk
 from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.kinds import Kind
@@ -191,7 +191,7 @@ def _(first: WinogradFilters, group: Group, machine: Machine) -> Schedule:
 
 
 @schedule_of.register
-def _(first: FunctionCall, group: Group, machine: Machine) -> Schedule:
+def _(first: CallOfUser, group: Group, machine: Machine) -> Schedule:
     return Schedule(machine.target.vector_bytes, 1, first.num_parts)
 
 

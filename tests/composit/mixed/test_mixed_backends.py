@@ -360,6 +360,8 @@ def test_algorithms_are_chosen_for_the_whole_and_used_in_each_part() -> None:
         again, other = parts_in_c(algorithms)
         assert third != other
     assert first == again
+    names = get_backend(backend).algorithms_of("matmul")  # type: ignore[attr-defined]  # a mixed backend has it
+    assert list(names) == list(get_backend("mosaic").algorithms_of("matmul"))  # type: ignore[attr-defined]
     with pytest.raises(ParameterError, match="names nothing here"):
         cnp.evaluate(y, backend=backend, algorithms={"fourth": "gemm"})
     with pytest.raises(ParameterError, match="one way to compute each operation"):
