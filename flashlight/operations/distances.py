@@ -24,15 +24,24 @@ def _largest(difference: LazyTensor) -> LazyTensor:
 
 
 def _between(x: LazyTensor, y: LazyTensor, p: float) -> LazyTensor:
-    if p == math.inf and x.shape[-1]:
-        return _largest(cnp.expand_dims(x, -2) - cnp.expand_dims(y, -3))
+    if p in (0, math.inf) and x.shape[-1]:
+        difference = cnp.expand_dims(x, -2) - cnp.expand_dims(y, -3)
+        # torch keeps the largest so far unless another one is larger, which NaN is not.
+        return _largest(cnp.where(cnp.isnan(difference), 0, difference)) if p else _unequal(difference)
     return nn.cdist(x, y, order=p)
 
 
+def _unequal(difference: LazyTensor) -> LazyTensor:
+    """Return how many numbers along the last axis are not 0; NaN is none."""
+    count = cnp.sum(cnp.minimum(cnp.ceil(cnp.absolute(difference)), 1), axis=-1)
+    # Its derivative is 0, also by infinities and NaN.
+    return straight_through(count, cnp.sum(0 * cnp.where(cnp.isfinite(difference), difference, 0), axis=-1))
+
+
 def _of_pairs(x: LazyTensor, p: float) -> LazyTensor:
-    if p == math.inf and x.shape[-1]:
+    if p in (0, math.inf) and x.shape[-1]:
         earlier, later = np.triu_indices(x.shape[0], k=1)
-        return _largest(cnp.take(x, earlier, axis=0) - cnp.take(x, later, axis=0))
+        return (_largest if p else _unequal)(cnp.take(x, earlier, axis=0) - cnp.take(x, later, axis=0))
     return nn.pdist(x, order=p)
 
 

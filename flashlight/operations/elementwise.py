@@ -70,12 +70,20 @@ _PREDICATES: dict[Any, Function] = {
 
 
 def _larger_number(x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    # Of equal numbers the first has torch's gradient.
-    return straight_through(cnp.fmax(x, y), cnp.where((x >= y) | cnp.isnan(y), x, y))
+    # Of equal numbers the first is the result, also of two zeros, and has the gradient.
+    return cnp.where((x >= y) | cnp.isnan(y), x, y)
 
 
 def _smaller_number(x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    return straight_through(cnp.fmin(x, y), cnp.where((x <= y) | cnp.isnan(y), x, y))
+    return cnp.where((x <= y) | cnp.isnan(y), x, y)
+
+
+def _hypotenuse(x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    value = cnp.hypot(x, y)
+    # The derivative x / value is NaN at the origin, as that of the root of a sum of squares.
+    is_origin = value == 0
+    root = cnp.sqrt(cnp.where(is_origin, x * x + y * y, 1))
+    return straight_through(value, cnp.where(is_origin, root, value))
 
 
 def _remainder(x: LazyTensor, y: LazyTensor) -> LazyTensor:
@@ -135,7 +143,7 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
 # Of integers torch makes floats before it computes.
 _BINARY_FLOAT_FUNCTIONS: dict[Any, Function] = {
     aten.atan2: _angle,
-    aten.hypot: cnp.hypot,
+    aten.hypot: _hypotenuse,
     aten.copysign: _with_sign,
     aten.logaddexp: cnp.logaddexp,
     aten.logaddexp2: cnp.logaddexp2,

@@ -14,7 +14,11 @@ from flashlight.table import Call, register
 @register(aten.cumsum)
 def _running_sum(call: Call, x: LazyTensor, dim: int, *, dtype: object = None) -> LazyTensor:
     x = cast(x, call.dtype)
-    return cast(cnp.cumsum(x, axis=dim), call.dtype) if x.ndim else x
+    if not x.ndim:
+        return x
+    total = cast(cnp.cumsum(x, axis=dim), call.dtype)
+    # torch adds to 0, so that no sum is -0.
+    return total + call.dtype.type(0) if total.dtype.kind == "f" else total
 
 
 @register(aten.cumprod)

@@ -8,6 +8,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.handle import TensorHandle
+from composit.nn.gradient_flow import straight_through
 from composit.nn.operations.complementary_error import erfc, erfcx, log_normal_distribution
 from composit.nn.special import special
 from composit.types import LazyTensor
@@ -49,8 +50,34 @@ def _log_odds(call: Call, x: LazyTensor, eps: float | None = None) -> LazyTensor
 @register(aten.special_entr)
 def _entropy(call: Call, x: LazyTensor) -> LazyTensor:
     x = cast(x, call.dtype)
-    is_inside = x > 0
-    return cnp.where(is_inside, -x * cnp.log(cnp.where(is_inside, x, 1)), cnp.where(x < 0, -np.inf, 0 * x))
+    is_inside, is_zero = x > 0, x == 0
+    outside = cnp.where(x < 0, -np.inf, cnp.absolute(0 * x))
+    value = cnp.where(is_inside, -x * cnp.log(cnp.where(is_inside, x, 1)), outside)
+    # The derivative is infinite at 0, as that of a root, and NaN below.
+    followed = cnp.where(is_zero, cnp.sqrt(cnp.where(is_zero, x, 1)), -x * cnp.log(cnp.where(is_zero, 1, x)))
+    return straight_through(value, followed)
+
+
+@register(aten.i0, aten.special_i0, aten.special_modified_bessel_i0)
+def _modified_bessel_of_order_0(call: Call, x: LazyTensor) -> LazyTensor:
+    return _without_infinity(call, x, special("modified_i0", cast(x, call.dtype)))
+
+
+@register(aten.special_i1, aten.special_modified_bessel_i1)
+def _modified_bessel_of_order_1(call: Call, x: LazyTensor) -> LazyTensor:
+    return _without_infinity(call, x, special("modified_i1", cast(x, call.dtype)) + 0.0)
+
+
+@register(aten.special_i1e)
+def _scaled_modified_bessel_of_order_1(call: Call, x: LazyTensor) -> LazyTensor:
+    # A zero is negative at -infinity, and at no zero.
+    size = special("scaled_modified_i1", cast(x, call.dtype)) + 0.0
+    return cast(cnp.where(x == -np.inf, -size, size), call.dtype)
+
+
+def _without_infinity(call: Call, x: LazyTensor, value: LazyTensor) -> LazyTensor:
+    """Return torch's value of a series that it multiplies by exp(|x|): at infinity that is infinity times 0."""
+    return cast(cnp.where(cnp.isinf(x), np.nan, value), call.dtype)
 
 
 # Functions of composit.nn.special, by torch's names of them.
@@ -66,10 +93,7 @@ _SPECIAL: dict[str, tuple[Any, ...]] = {  # Any: operations of torch
     "bessel_j1": (aten.special_bessel_j1,),
     "bessel_y0": (aten.special_bessel_y0,),
     "bessel_y1": (aten.special_bessel_y1,),
-    "modified_i0": (aten.i0, aten.special_i0, aten.special_modified_bessel_i0),
-    "modified_i1": (aten.special_i1, aten.special_modified_bessel_i1),
     "scaled_modified_i0": (aten.special_i0e,),
-    "scaled_modified_i1": (aten.special_i1e,),
     "modified_k0": (aten.special_modified_bessel_k0,),
     "modified_k1": (aten.special_modified_bessel_k1,),
     "scaled_modified_k0": (aten.special_scaled_modified_bessel_k0,),

@@ -103,14 +103,16 @@ class HardSwish(ElementwiseComposition):
 
     def compose(self, xp: Namespace, *operands: Value) -> Value:
         (x,) = operands
-        return x * (xp.minimum(xp.maximum(x + 3, 0), 6) / 6)
+        # In torch's order: 6 x overflows where x does not.
+        return x * xp.minimum(xp.maximum(x + 3, 0), 6) / 6
 
     def evaluate(self, *operands: Array) -> Results:
         (x,) = operands
         result = np.add(x, 3, out=_like(x))
         np.clip(result, 0, 6, out=result)
+        with np.errstate(over="ignore"):
+            result *= x
         result /= 6
-        result *= x
         return result if result.ndim else result[()]
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:

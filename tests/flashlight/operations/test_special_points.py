@@ -56,6 +56,15 @@ VALUES: dict[str, Function] = {
     "quantized": lambda x: torch.fake_quantize_per_tensor_affine(x, 0.25, 0, -128, 127),
     "x log y": lambda x: torch.xlogy(torch.zeros(()), x),
     "log odds": lambda x: torch.logit(x.abs() / 20),
+    **{each.__name__: each for each in (torch.special.i0, torch.special.i1, torch.special.i1e, torch.special.entr)},
+    "hardswish of large numbers": lambda x: F.hardswish(x * 1e37),
+    "larger zero": lambda x: torch.fmax(torch.zeros(15), x) + torch.fmin(-torch.zeros(15), x),
+    "running sum": lambda x: x[:2].cumsum(0).repeat(8)[:15],
+    "running sum of a negative zero": lambda x: x[:1].cumsum(0).repeat(15),
+    "largest distance": lambda x: torch.cdist(x.reshape(5, 3), x.reshape(5, 3).flip(0), p=inf).reshape(-1)[:15],
+    "number of differences": lambda x: torch.cdist(x.reshape(5, 3), x.reshape(5, 3).flip(0), p=0.0).reshape(-1)[:15],
+    "differences of pairs": lambda x: F.pdist(x.reshape(5, 3), 0.0).repeat(2)[:15],
+    "most frequent": lambda x: torch.mode(x.repeat(3).reshape(15, 3))[0],
 }
 
 
@@ -106,6 +115,7 @@ OF_ELEMENTS: dict[str, Function] = {
     "root where positive": lambda x: torch.where(x > 0, x.sqrt(), x * 0),
     "log where positive": lambda x: torch.where(x > 0, x.log(), 0.0),
     "x log x": lambda x: torch.xlogy(x, x),
+    "entr": lambda x: torch.special.entr(x + 0.0),
     "quotient of itself": lambda x: x / x,
 }
 OF_PAIRS: dict[str, Function] = {
@@ -113,6 +123,7 @@ OF_PAIRS: dict[str, Function] = {
     **{each.__name__: each for each in (torch.fmax, torch.fmin, torch.fmod, torch.special.xlog1py, torch.xlogy)},
     "kl_div": lambda x, y: F.kl_div(x, y, reduction="none"),
     "length": lambda x, y: (x * x + y * y).sqrt(),
+    "hypot": torch.hypot,
     "clamp": lambda x, y: torch.clamp(x, y, None),
     "smooth_l1": lambda x, y: F.smooth_l1_loss(x, y, reduction="none"),
 }
