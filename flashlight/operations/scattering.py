@@ -209,6 +209,8 @@ def _slice_scatter(
         return written
     before, after = (x[(*(slice(None),) * axis, slice(*bounds))] for bounds in ((0, begin), (stop, x.shape[axis])))
     parts = [part for part in (before, cast(source, call.dtype), after) if part.shape[axis]]
+    if not parts:
+        return x
     return cnp.concatenate(parts, axis=axis) if len(parts) > 1 else parts[0]
 
 

@@ -172,7 +172,7 @@ def of_determined_columns(xp: Namespace, g: ArrayOrTensor, basis: ArrayOrTensor,
     inner = xp.matmul(adjoint(xp, rest), of_rest)
     turning = xp.abs(inner - adjoint(xp, inner))
     rounding = _ROUNDINGS * xp.shape(basis)[-1] * float(np.finfo(basis.dtype).eps)
-    largest = xp.max(xp.abs(of_rest), axis=(-2, -1), keepdims=True)
+    largest = xp.max(xp.abs(of_rest), axis=(-2, -1), keepdims=True, initial=0)
     is_of_choice = xp.any(turning > rounding * largest, axis=(-2, -1), keepdims=True)
     result = g[..., :count] - xp.matmul(rest, xp.matmul(adjoint(xp, of_rest), first))
     return conjugated(xp, xp.where(is_of_choice, math.nan, result))

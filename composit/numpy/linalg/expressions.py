@@ -45,7 +45,9 @@ def _eigvals(xp: Any, results: Sequence[Any], a: Any) -> Expressed:
     # LAPACK may return the values in another order when it is not asked for the vectors: each value takes the nearest,
     # and the one at its own place where that is as near but for rounding.
     distances = xp.abs(xp.expand_dims(results[0], -1) - xp.expand_dims(values, -2))
-    rounding = 10 * count * float(np.finfo(values.dtype).eps) * xp.max(xp.abs(values), axis=-1, keepdims=True)
+    rounding = (
+        10 * count * float(np.finfo(values.dtype).eps) * xp.max(xp.abs(values), axis=-1, keepdims=True, initial=0)
+    )
     is_in_order = xp.diagonal(distances, axis1=-2, axis2=-1) <= xp.min(distances, axis=-1) + rounding
     places = xp.where(is_in_order, np.arange(count), xp.argmin(distances, axis=-1))
     return xp.take_along_axis(values, places, axis=-1)

@@ -184,7 +184,7 @@ class _Quotients:
     ) -> ArrayOrTensor:
         xp, root = self.xp, math.sqrt(np.finfo(self.values.dtype).eps)
         limit = xp.apply(LimitValue(), change / step)
-        largest = [xp.max(xp.abs(each), axis=-1, keepdims=True) for each in (self.g, self.values)]
+        largest = [xp.max(xp.abs(each), axis=-1, keepdims=True, initial=0) for each in (self.g, self.values)]
         if numerator.ndim > self.g.ndim:
             largest = [xp.expand_dims(each, -1) for each in largest]
         is_small = xp.abs(denominator) <= root * largest[1]

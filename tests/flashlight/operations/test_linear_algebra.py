@@ -11,6 +11,7 @@ import torch
 import composit as cnp
 import flashlight
 import mosaic
+from composit.nn import chain_rule
 
 IDENTITY, SINGULAR = torch.eye(3), torch.tensor([[1.0, 2, 3], [2, 4, 6], [0, 0, 1]])
 INDEFINITE = torch.tensor([[2.0, 0, 0], [0, 1, 2], [0, 2, 1]])
@@ -55,3 +56,21 @@ def test_rank_0_is_flipped_along_its_only_axis() -> None:
     with flashlight.tracer.trace():
         y = x.flip(0) * torch.flip(x, (-1,))
     np.testing.assert_array_equal(cnp.evaluate(y), 4)
+
+
+@pytest.mark.parametrize("function", [torch.linalg.eigvalsh, torch.linalg.svdvals])
+def test_second_derivatives_of_no_values_are_empty(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x = torch.zeros(0, 0, dtype=torch.float64, requires_grad=True)
+    with flashlight.tracer.trace():
+        y = function(x)
+    (first,) = chain_rule({y: cnp.asarray(np.zeros(0))}, [x], unreached="zeros")
+    total = cnp.sum(first)
+    (second,) = chain_rule({total: total}, [x], unreached="zeros")
+    assert cnp.evaluate(second).shape == (0, 0)
+
+
+def test_a_part_written_into_no_elements_leaves_them() -> None:
+    x = torch.zeros(0, 0)
+    with flashlight.tracer.trace():
+        y = torch.slice_scatter(x, x.clone(), -1, 0, 0)
+    assert cnp.evaluate(y).shape == (0, 0)
