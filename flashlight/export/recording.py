@@ -18,7 +18,7 @@ from torch.nn.modules import batchnorm
 from torch.utils import _pytree as pytree
 from torch.utils import checkpoint
 
-from composit.errors import UnsupportedOperationError
+from composit.errors import CompositError, UnsupportedOperationError
 from composit.source import describe_source, is_internal
 
 
@@ -28,7 +28,7 @@ def recording(objective: torch.nn.Module, asked: str) -> Iterator[None]:
 
     asked: begins the messages of errors
 
-    Raises:  UnsupportedOperationError: Python asks for values
+    Raises:  UnsupportedOperationError: Python asks for values, or torch cannot run the objective without them
     """
     attributes = {module: dict(vars(module)) for module in objective.modules()}
     with (
@@ -105,6 +105,16 @@ def _told(objective: torch.nn.Module, asked: str) -> Iterator[None]:
             f"{asked}: Python, or a shape, depends on the result of {error.func}{_place(objective, error)}\nexpected a program that is the "
             "same for all values, since it is compiled once; use torch.where in place of a condition, masks of fixed size in place of "
             "selections, and compute such values outside of the model"
+        ) from error
+    except RuntimeError as error:
+        if isinstance(error, CompositError):
+            raise
+        # What a model does wrong is said in the same words: torch's stand at the front.
+        raise UnsupportedOperationError(
+            f"{asked}: torch says {type(error).__name__}: {error}{_place(objective, error)}\na step is recorded on torch's tensors without "
+            "values, on which some of its operations do not work (torch.cond, grouped products of float32); expected a model and a loss "
+            "that run on them; write torch.where in place of torch.cond, and set experts_implementation='batched_mm' in the "
+            "configuration of transformers' mixtures of experts"
         ) from error
 
 

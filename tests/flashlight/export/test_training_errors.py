@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch.nn import functional
@@ -76,3 +78,48 @@ def test_sparse_gradients_are_an_error() -> None:
     model = torch.nn.Embedding(11, 3, sparse=True)
     with pytest.raises(UnsupportedOperationError, match="sparse=False"):
         flashlight.training_step(model, lambda output: output.sum(), sgd(model))(TOKENS)
+
+
+class _Branching(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cond(x.sum() > 0, lambda x: self.layer(x).relu(), lambda x: self.layer(x) - 1, (x,))  # type: ignore[no-any-return]
+
+
+def test_what_torch_cannot_record_is_named_with_what_to_write() -> None:
+    model = _Branching()
+    step = flashlight.training_step(model, lambda output: output.sum(), torch.optim.SGD(model.parameters()))
+    with pytest.raises(
+        UnsupportedOperationError, match=r"torch says RuntimeError.*\n.*\n.*\n.*torch.where in place of torch.cond"
+    ):
+        step(torch.ones(3, 4))
+
+
+def test_a_mixture_of_experts_trains_as_in_torch() -> None:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    sizes = {
+        "vocab_size": 32,
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    config = transformers.MixtralConfig(
+        **sizes, num_key_value_heads=1, num_local_experts=3, num_experts_per_tok=2, experts_implementation="batched_mm"
+    )
+    model = transformers.MixtralForCausalLM(config).train()
+    twin = copy.deepcopy(model)
+    step = flashlight.training_step(model, lambda output: output.loss, torch.optim.SGD(model.parameters(), lr=0.5))
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.5)
+    for seed in range(3):
+        tokens = torch.randint(0, 32, (2, 7), generator=torch.Generator().manual_seed(seed))
+        found = step({"input_ids": tokens, "labels": tokens})
+        expected = twin(input_ids=tokens, labels=tokens).loss
+        optimizer.zero_grad()
+        expected.backward()
+        optimizer.step()
+        torch.testing.assert_close(found, expected.detach(), rtol=1e-4, atol=1e-5)
