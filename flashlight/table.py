@@ -125,10 +125,13 @@ def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> 
 
     Raises:  ParameterError: an argument is no torch operation
     Example:
-        >>> import torch, composit as cnp
-        >>> @register(torch.ops.aten.hypot)
-        ... def hypot(call, x, y):
-        ...     return cnp.hypot(x, y)
+        >>> import torch
+        >>> @torch.library.custom_op("example::doubled", mutates_args=())
+        ... def doubled(x: torch.Tensor) -> torch.Tensor:
+        ...     return 2 * x
+        >>> @register(torch.ops.example.doubled)
+        ... def row(call, x):
+        ...     return 2 * x
     """
     for operation in operations:
         if not isinstance(operation, OpOverload | OpOverloadPacket):

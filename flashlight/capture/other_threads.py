@@ -106,7 +106,8 @@ class OtherThreads:
         """Note a leaf that the trace meets; return whether another thread may have made it."""
         is_owned = id(tensor) in self._owned
         self._owned.discard(id(tensor))
-        is_foreign = not is_owned and self._is_new(tensor) and _is_of_torch(tensor) and self._have_run()
+        has_values = tensor.numel() > 0  # what is empty depends on nothing, as the start of a cache
+        is_foreign = has_values and not is_owned and self._is_new(tensor) and _is_of_torch(tensor) and self._have_run()
         if is_foreign:
             self._found.append(_Foreign(lazy))
         return is_foreign

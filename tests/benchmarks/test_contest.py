@@ -66,6 +66,7 @@ def result_of(*kinds: str, ours: str = "plain") -> Result:
 
 
 @pytest.mark.usefixtures("expected_halves")
+@pytest.mark.slow
 def test_who_is_wrong_or_refuses_is_told_and_not_compared_with(capsys: pytest.CaptureFixture[str]) -> None:
     result = result_of("plain", "slow", "wrong", "refuses")
     assert result.fastest == "slow"

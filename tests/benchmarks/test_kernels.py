@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.c_loops import compile_loops
 from benchmarks.contest import largest_error
 from benchmarks.convolutions import cases as convolutions
 from benchmarks.convolutions.cases import Convolution
@@ -54,3 +55,9 @@ def test_every_convolution_has_an_output() -> None:
     for case in _CONVOLUTIONS.values():
         assert case.num_flops > 0
         assert np.isfinite(case.tolerance)
+
+
+def test_plain_loops_leave_the_smallest_numbers_of_the_process_as_they_are() -> None:
+    smallest = np.array([5e-324])
+    compile_loops("float first(const float *x) { return x[0] + 1; }")
+    assert (smallest * 1)[0] > 0

@@ -35,6 +35,7 @@ def test_operations_that_numpy_runs_are_counted_by_name() -> None:
     assert islands_of(mosaic.compile(cnp.linalg.eigvalsh(cnp.diag(y)), inputs=[x])) == {"eigvalsh": 2}
 
 
+@pytest.mark.slow
 def test_a_process_measures_what_capturing_and_compiling_takes() -> None:
     figures = measured(Workload("MiniLM", 1, is_small=True))
     assert figures.islands == {}

@@ -11,6 +11,7 @@ import composit as cnp
 import mosaic
 from composit.errors import ParameterError, ShapeError
 from mosaic import Layout, TileLevel, panels, tilize, untilize
+from mosaic.ir.expressions import Load
 from mosaic.tiling.packing import Packing
 from mosaic.tiling.tile_parts import view_of
 from tests.mosaic.comparison import assert_same_values, tensor
@@ -65,9 +66,9 @@ def test_panels_of_a_view_are_those_of_what_it_shows() -> None:
 def test_c_copies_the_parts_that_numpy_does() -> None:
     matrices = view_of(np.zeros((4, 7, 10)))
     packing = Packing(matrices, 4, 1)
-    parts = list(packing.parts(view_of(np.zeros(packing.shape))))
-    assert [target.shape for target, _ in parts] == [(4, 1, 2, 1, 7, 4), (4, 1, 1, 1, 7, 2)]
-    assert all(target.shape == source.shape for target, source in parts)
+    copies = list(packing.copies(view_of(np.zeros(packing.shape))))
+    assert [target.shape for target, _ in copies] == [(4, 1, 2, 1, 7, 4), (4, 1, 1, 1, 7, 2)]
+    assert all(isinstance(value, Load) and value.view.shape == target.shape for target, value in copies)
 
 
 def test_a_depth_of_several_axes_is_one_in_the_panels() -> None:

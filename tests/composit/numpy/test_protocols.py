@@ -121,7 +121,16 @@ def test_all_names_exist_and_are_numpys_or_ours() -> None:
     for name in cnp.numpy.__all__:
         assert getattr(cnp, name) is getattr(cnp.numpy, name)
     own = {name for name in cnp.numpy.__all__ if not hasattr(np, name)}
-    graphs = {"chain_rule", "evaluate", "name_scope", "visualize", "visualize_graph", "with_name", "wrap_as_operation"}
+    graphs = {
+        "chain_rule",
+        "evaluate",
+        "explain",
+        "name_scope",
+        "visualize",
+        "visualize_graph",
+        "with_name",
+        "wrap_as_operation",
+    }
     assert own == graphs | {"LazyScalar", "LazyTensor", "count_evaluations", "erf", "strict"}
 
 

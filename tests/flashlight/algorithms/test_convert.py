@@ -18,7 +18,7 @@ from composit.program import count_evaluations
 from tests.flashlight.algorithms.networks import NETWORKS, SHAPE, network, picture
 
 _NEAR = {"rtol": 1e-4, "atol": 1e-5}
-_CONVOLUTION = "implicit gemm"
+_CONVOLUTION = "gemm"
 
 
 class _Branching(nn.Module):

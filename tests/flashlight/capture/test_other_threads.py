@@ -143,3 +143,11 @@ def test_tasks_of_a_pool_of_multiprocessing_are_recorded(x: torch.Tensor) -> Non
             ]
             y = torch.stack(parts)
         np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: ZEROS}), np.zeros((4, 3)))
+
+
+def test_an_empty_tensor_of_an_older_thread_depends_on_nothing(
+    x: torch.Tensor, ask: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    with trace():
+        y = torch.cat([ask(torch.ones(0)), x])
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: ZEROS}), 0)

@@ -56,7 +56,7 @@ def share_of_error(found: np.ndarray, x: Any, filters: Any, options: dict[str, A
 
 
 @pytest.mark.parametrize("is_constant", [True, False], ids=["constant filters", "filters as an input"])
-@pytest.mark.parametrize("outputs", known_outputs)
+@pytest.mark.parametrize("outputs", only((4,), known_outputs))
 @pytest.mark.parametrize("name", only(_SAMPLE, ROWS))
 def test_each_is_within_its_stated_error(name: str, outputs: int, is_constant: bool) -> None:
     shapes_x, shapes_filters, options = ROWS[name]
@@ -70,7 +70,7 @@ def test_each_is_within_its_stated_error(name: str, outputs: int, is_constant: b
         assert share_of_error(found, x, filters, options) <= ERRORS[outputs][found.dtype.itemsize]
 
 
-@pytest.mark.parametrize("outputs", known_outputs)
+@pytest.mark.parametrize("outputs", only((4,), known_outputs))
 @pytest.mark.parametrize("name", only(("tiles beyond the image", "groups", "one axis"), ROWS))
 def test_the_derivative_in_x_is_within_its_stated_error(name: str, outputs: int) -> None:
     shapes_x, shapes_filters, options = ROWS[name]

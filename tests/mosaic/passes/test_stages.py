@@ -26,6 +26,7 @@ PASSES = [
     "join_column_reductions",
     "remove_fences",
     "store_panels",
+    "store_filters",
     "store_constants",
     "write_in_place",
     "schedule",
