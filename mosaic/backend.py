@@ -102,6 +102,7 @@ class MosaicBackend:
             self._num_threads,
             self._fuse,
             self._keep_packed,
+            self._precision,
             tuple((one.occurrence.key, one.algorithm) for one in choices),
         )
         with _fixed_lock:

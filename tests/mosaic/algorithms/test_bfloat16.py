@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 import composit as cnp
 import mosaic
 from composit.errors import ParameterError, UnsupportedAlgorithmError
+from composit.program import build_program
+from composit.value import value_of
 from mosaic.ir.views import Buffer, BufferKind, dense_view
 from mosaic.targets import detect, for_bfloat16
 from mosaic.targets.detection import _cpuinfo, _parse_features, _read
@@ -114,6 +116,17 @@ def test_the_backend_takes_a_precision() -> None:
     exact = rounded(cnp.evaluate(a)).astype("float64") @ rounded(cnp.evaluate(b)).astype("float64")
     np.testing.assert_allclose(value, exact, rtol=1e-5, atol=1e-5)
     assert np.abs(value - cnp.evaluate(a @ b)).max() > 1e-3
+
+
+@here
+def test_backends_of_different_precision_are_told_apart() -> None:
+    x = cnp.asarray(np.ones(3, "float32"))
+    output = cnp.nn.relu(x)  # with the same choices for both
+    plain, rounding = (
+        mosaic.MosaicBackend(algorithms="guess", precision=precision) for precision in ("float32", "bfloat16")
+    )
+    program = build_program([value_of(output)], ()).program
+    assert plain.for_program(program, ()) is not rounding.for_program(program, ())
 
 
 def test_nothing_is_rounded_unless_asked_for() -> None:
