@@ -19,10 +19,15 @@ def describe_choice(choice: Choice) -> Iterator[str]:
             yield f"  {mark} {estimate.name}: {_facts(estimate)}"
 
 
+_REASONS = {
+    "default": "the default, of which the model of cost expects least",
+    "guess": "which the model of cost expects to be fastest",
+    "measured": "measured as the fastest",
+}
+
+
 def _why(reason: str) -> str:
-    words = {"default": "the default, of which the model of cost expects least", "guess": "which the model of cost expects to be fastest",
-             "measured": "measured as the fastest"}  # fmt: skip
-    return words.get(reason, reason)
+    return _REASONS.get(reason, reason)
 
 
 def _facts(estimate: Estimate) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mosaic.ir.expressions import Accumulated, Expression, loads, text
+from mosaic.ir.expressions import Expression
 from mosaic.ir.kinds import Product
 from mosaic.ir.views import Shape, View
 from mosaic.matmul.blocking import MatmulSpec
@@ -57,20 +57,10 @@ class IndirectProduct(Product):
         spec = self.spec
         return 2 * self.num_groups * spec.rows * spec.columns * spec.depth
 
-    def reads(self) -> Iterator[View]:
-        """Yield the views it loads from."""
+    def factors(self) -> Iterator[View]:
+        """Yield both operands."""
         yield self.windows
         yield self.filters
-        yield from (load.view for load in loads(self.epilogue))
-
-    def writes(self) -> Iterator[View]:
-        """Yield the view it fills."""
-        yield self.result
-
-    def expressions(self) -> Iterator[Expression]:
-        """Yield what it computes, element by element."""
-        yield self.epilogue
 
     def __str__(self) -> str:
-        then = "" if isinstance(self.epilogue, Accumulated) else f" then {text(self.epilogue)}"
-        return f"{self.result} = {self.windows} by a table @ {self.filters}{then}"
+        return f"{self.result} = {self.windows} by a table @ {self.filters}{self.ending}"

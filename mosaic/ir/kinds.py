@@ -20,9 +20,11 @@ from mosaic.ir.expressions import (
     Gather,
     Literal,
     Load,
+    loads,
     map_load,
     map_views,
     size,
+    text,
     walk,
 )
 from mosaic.ir.views import View
@@ -97,6 +99,28 @@ class Product(Kind):
         @property
         def epilogue(self) -> Expression:
             """What becomes of a sum, which is `Accumulated` in it."""
+
+    def factors(self) -> Iterator[View]:
+        """Yield the views whose elements it multiplies."""
+        raise TypeError(f"{type(self).__name__}: a kind of product must define factors()")
+
+    def reads(self) -> Iterator[View]:
+        """Yield the factors, and the views that the epilogue loads from."""
+        yield from self.factors()
+        yield from (load.view for load in loads(self.epilogue))
+
+    def writes(self) -> Iterator[View]:
+        """Yield the array that it fills."""
+        yield self.result
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what it computes, element by element."""
+        yield self.epilogue
+
+    @property
+    def ending(self) -> str:
+        """The epilogue in words; "" if the sums are stored as they are."""
+        return "" if isinstance(self.epilogue, Accumulated) else f" then {text(self.epilogue)}"
 
     def with_epilogue(self, result: View, epilogue: Expression, origins: tuple[int, ...]) -> Product:
         """Return the same sums with another epilogue that fills another array of the same shape."""

@@ -17,7 +17,7 @@ from itertools import chain
 import numpy as np
 
 from mosaic.ir.affine import Extents, Number, most, most_of
-from mosaic.ir.expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
+from mosaic.ir.expressions import Expression, Gather, Uniform, loads, map_views, text, views
 from mosaic.ir.kinds import Kind, Product, of_kind
 from mosaic.ir.loops import Turns
 from mosaic.ir.schedule import Schedule
@@ -173,23 +173,15 @@ class Matmul(Product):
         """Two per multiply-add."""
         return 2 * math.prod(self.result.shape) * math.prod(self.depth)
 
-    def reads(self) -> Iterator[View]:
-        """Yield the views it loads from."""
+    def factors(self) -> Iterator[View]:
+        """Yield both operands."""
         yield self.left
         yield self.right
-        yield from (load.view for load in loads(self.epilogue))
-
-    def writes(self) -> Iterator[View]:
-        """Yield the views it fills."""
-        yield self.result
-
-    def expressions(self) -> Iterator[Expression]:
-        """Yield what it computes, element by element."""
-        yield self.epilogue
 
     def __str__(self) -> str:
-        then = "" if isinstance(self.epilogue, Accumulated) else f" then {text(self.epilogue)}"
-        return f"{self.result} = {self.left} @ {self.right}{f' in panels of {self.panel_width}' * self.packs}{then}"
+        return (
+            f"{self.result} = {self.left} @ {self.right}{f' in panels of {self.panel_width}' * self.packs}{self.ending}"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

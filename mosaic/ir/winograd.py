@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mosaic.ir.expressions import Accumulated, Expression, loads, text
+from mosaic.ir.expressions import Expression
 from mosaic.ir.kinds import Kind, Product
 from mosaic.ir.views import Shape, View
 from mosaic.winograd.blocks import WinogradSpec
@@ -72,24 +72,14 @@ class WinogradProduct(Product):
         spec = self.spec
         return 2 * spec.tiles * spec.points * spec.channels * spec.outputs * spec.groups
 
-    def reads(self) -> Iterator[View]:
-        """Yield the views it loads from."""
+    def factors(self) -> Iterator[View]:
+        """Yield both operands."""
         yield self.image
         yield self.filters
-        yield from (load.view for load in loads(self.epilogue))
-
-    def writes(self) -> Iterator[View]:
-        """Yield the views it fills."""
-        yield self.result
-
-    def expressions(self) -> Iterator[Expression]:
-        """Yield what it computes, element by element."""
-        yield self.epilogue
 
     def __str__(self) -> str:
         tile = " x ".join(map(str, self.outputs))
-        then = "" if isinstance(self.epilogue, Accumulated) else f" then {text(self.epilogue)}"
-        return f"{self.result} = winograd {tile} of {self.image} and {self.filters}{then}"
+        return f"{self.result} = winograd {tile} of {self.image} and {self.filters}{self.ending}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
