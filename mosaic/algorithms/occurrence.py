@@ -10,9 +10,8 @@ from composit.program import Program
 from composit.source import Source
 from mosaic.algorithms.attention import NAME as ATTENTION
 from mosaic.algorithms.attention import scores_of
-from mosaic.algorithms.families import family_of
 from mosaic.algorithms.record import Case
-from mosaic.algorithms.registry import algorithms_of, those_that_can
+from mosaic.algorithms.registry import family_of, those_that_can
 from mosaic.ir.complex_parts import PART_DTYPES
 from mosaic.targets import Target
 
@@ -83,7 +82,7 @@ def occurrences(program: Program, known: Collection[int], target: Target) -> Ite
 def _families(program: Program, position: int) -> Iterator[str]:
     """Yield the names of what an instruction stands for, that have algorithms."""
     family = family_of(program.instructions[position].operation)
-    if family and algorithms_of(family):
+    if family:
         yield family
     if scores_of(program, position) is not None:
         yield ATTENTION

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from composit.errors import ParameterError
+from composit.operation import Operation
 from mosaic.algorithms.families import plain
 from mosaic.algorithms.record import Algorithm, Case, FromOutside
 
@@ -63,6 +64,15 @@ def algorithms_of(operation: str) -> dict[str, Algorithm]:
         True
     """
     return dict(_registered.get(plain(operation), {}))
+
+
+def family_of(operation: Operation) -> str:
+    """Return the name of the operations that share algorithms with this one; "" if there is nothing to choose."""
+    for name in (*reversed(operation.aliases), operation.name):
+        known = _registered.get(plain(name))
+        if known:
+            return next(iter(known.values())).operation
+    return ""
 
 
 def operations() -> Iterator[str]:

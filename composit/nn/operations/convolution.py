@@ -139,6 +139,10 @@ class FilterGradient(Operation):
     def name(self) -> str:
         return "filter_gradient"
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return "conv_weight", f"conv{len(self.strides)}d_weight"
+
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
         return _num_products(operand_types[1], result_types[0])
 
