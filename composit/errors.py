@@ -127,6 +127,10 @@ class CodeStorageError(CompileError):
     """No directory of this machine takes compiled code, or lets it be executed."""
 
 
+class FileFormatError(CompositError, ValueError):
+    """A file cannot be read: it is cut off, changed, of a later version, or of another format."""
+
+
 class OutOfMemoryError(CompositError, MemoryError):
     """A program needs more memory than this process can have."""
 

@@ -93,7 +93,9 @@ def test_a_call_of_a_numpy_function_refers_to_it(operation: type[ArrayFunction])
 _OF_THEIR_OWN = {
     "bmat": "reads the caller's variables",
     "frompyfunc": "makes a universal function",
+    "load": "reads graphs too",
     "nested_iters": "makes iterators of ours",
+    "save": "writes graphs too",
     "lib.stride_tricks.as_strided": "numpy is not asked: it would read beyond the memory",
     "random.default_rng": "makes a generator of ours",
     "random.ranf": "another name of a method of the global generator",

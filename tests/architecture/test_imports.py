@@ -71,6 +71,7 @@ _LAYERS = (
     ("composit.numpy.tensor.lazy_tensor", "composit.numpy.public_names", "composit.pictures"),
     ("composit.types",),
     ("composit.nn",),
+    ("composit.files",),
     ("composit.__main__", "composit"),
 )
 _PREFIX_TO_LAYER = {prefix: layer for layer, prefixes in enumerate(_LAYERS) for prefix in prefixes}
