@@ -3,6 +3,7 @@
     @pytest.mark.parametrize("dtype", one_in(4, DTYPES))
     @pytest.mark.parametrize(("dtype", "target"), one_in(3, product(DTYPES, TARGETS)))
     @pytest.mark.parametrize("shape", one_in(2, zip(SHAPES)))  # one argument that is a tuple
+    @pytest.mark.parametrize(("name", "fuse"), in_turn(NAMES, [True, False]))  # each name, every second one fused
 
 The rest is marked slow, not dropped: `-m "slow or not slow"` runs each parameter once.
 """
@@ -10,6 +11,7 @@ The rest is marked slow, not dropped: `-m "slow or not slow"` runs each paramete
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -30,6 +32,16 @@ def only(sample: Iterable[Any], values: Iterable[Any]) -> list[Any]:
     if missing:
         raise ValueError(f"only: the sample has {missing}, which are not among the values; name some that are")
     return [_parameter(value, value in chosen) for value in given]
+
+
+def in_turn(values: Iterable[Any], *axes: Iterable[Any]) -> list[Any]:
+    """The product of all; the default run takes each value once, with the combinations of the other axes in turn."""
+    combinations = list(product(*axes))
+    return [
+        _parameter((value, *others), turn == number % len(combinations))
+        for number, value in enumerate(values)
+        for turn, others in enumerate(combinations)
+    ]
 
 
 def _parameter(value: Any, is_sampled: bool) -> Any:

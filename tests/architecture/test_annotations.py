@@ -26,8 +26,10 @@ def _is_any(node: ast.expr | None) -> bool:
 def _functions(package: str) -> Iterator[tuple[str, ast.expr | None]]:
     """Yield each function of a package, and what it says that it returns."""
     for module in modules():
+        if module.where.partition("/")[0] != package:
+            continue
         for node in ast.walk(module.tree):
-            if module.where.startswith(package) and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield f"{module.where}:{node.lineno} {node.name}", node.returns
 
 

@@ -35,8 +35,12 @@ def check(*outputs: Any) -> None:
     for backend in (unfused, fused):
         with np.errstate(all="ignore"):
             given = cnp.evaluate(list(outputs), backend=backend)
-        for one, other in zip(given, expected, strict=True):
-            assert_same_values(one, other)
+        for number, (one, other) in enumerate(zip(given, expected, strict=True)):
+            try:
+                assert_same_values(one, other)
+            except AssertionError as error:
+                error.add_note(f"output {number}, {outputs[number]!r}, fused: {backend is fused}")
+                raise
 
 
 def tensor(*shape: int, dtype: str = "float32", seed: int = 0) -> Any:

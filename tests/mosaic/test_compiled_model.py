@@ -16,6 +16,7 @@ import mosaic
 from composit.errors import DtypeError, GuardError, ParameterError, ShapeError, UnreachedInputError
 from composit.nn.core import wrap_as_operation
 from tests.mosaic.comparison import assert_same_values, tensor
+from tests.sampling import in_turn
 
 
 def small_model(**settings: Any) -> tuple[Any, Any]:
@@ -220,8 +221,7 @@ def seen(x: Any) -> list[Any]:
     return [x, x[::-1], cnp.stack([x, x]).T, cnp.concatenate([x, x[:1]])]
 
 
-@pytest.mark.parametrize("others", [False, True], ids=["constant", "given"])
-@pytest.mark.parametrize("name", odd_arrays())
+@pytest.mark.parametrize(("name", "others"), in_turn(odd_arrays(), [False, True]))
 def test_values_of_dtypes_that_c_has_not_pass_by_what_is_compiled(name: str, others: bool) -> None:
     array = odd_arrays()[name]
     x, y = cnp.asarray(array), cnp.asarray(np.arange(6.0).reshape(2, 3))

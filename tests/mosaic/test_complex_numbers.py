@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import mosaic
 from composit.nn.operations.complex_parts import complex_from_parts
 from mosaic.targets import check_runs_here, named_targets
 from tests.mosaic.comparison import assert_same_values, fused, unfused
+from tests.sampling import one_in
 
 PRECISIONS = ("complex64", "complex128")
 PART = {"complex64": "float32", "complex128": "float64"}
@@ -77,8 +79,7 @@ def islands(model: Any) -> list[str]:
     return [line for line in model.explain().splitlines() if "numpy island" in line]
 
 
-@pytest.mark.parametrize("dtype", PRECISIONS)
-@pytest.mark.parametrize("target", targets_here())
+@pytest.mark.parametrize(("target", "dtype"), one_in(3, product(targets_here(), PRECISIONS)))
 def test_every_function_is_computed_by_c_as_by_numpy(target: str, dtype: str) -> None:
     arrays = numbers(3, 4, dtype=dtype), numbers(3, 4, dtype=dtype, seed=1)
     x, y = map(cnp.asarray, arrays)
@@ -91,26 +92,31 @@ def test_every_function_is_computed_by_c_as_by_numpy(target: str, dtype: str) ->
         assert_same_values(given, wanted)
 
 
-@pytest.mark.parametrize("dtype", PRECISIONS)
-@pytest.mark.parametrize("name", ELEMENTWISE)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy warns of what is tried here
-def test_special_values_are_numpys(name: str, dtype: str) -> None:
+def special_values(name: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """A column and a row of what is special, for a function of ELEMENTWISE."""
     limits = np.finfo(PART[dtype])
     special = [0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan, limits.tiny]
     if name not in ("multiply", "square"):
         # numpy multiplies with fused additions where the machine has them: what overflows or cancels there differs with it.
         special += [limits.max / 4, np.log(limits.max) + 0.5]
     grid = np.array([complex(a, b) for a in special for b in special], dtype)
-    x, y = grid[:, None], grid[None, ::3]
-    tensors = [cnp.asarray(each) for each in (x, y)]
+    return grid[:, None], grid[None, ::3]
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy warns of what is tried here
+def test_special_values_are_numpys(dtype: str) -> None:
+    arrays = {name: special_values(name, dtype) for name in ELEMENTWISE}
     with np.errstate(all="ignore"):
-        outputs, expected = ELEMENTWISE[name](cnp, *tensors), ELEMENTWISE[name](np, x, y)
+        outputs = {name: ELEMENTWISE[name](cnp, *map(cnp.asarray, pair)) for name, pair in arrays.items()}
         for backend in (fused, unfused):
             given = cnp.evaluate(outputs, backend=backend)
-            for part in (np.real, np.imag):
-                left, right = part(given), part(expected)
-                np.testing.assert_array_equal(np.isnan(left), np.isnan(right))
-                np.testing.assert_allclose(left, right, rtol=1e-5 if dtype == "complex64" else 1e-13)
+            for name, pair in arrays.items():
+                expected = ELEMENTWISE[name](np, *pair)
+                for part in (np.real, np.imag):
+                    left, right = part(given[name]), part(expected)
+                    np.testing.assert_array_equal(np.isnan(left), np.isnan(right), name)
+                    np.testing.assert_allclose(left, right, 1e-5 if dtype == "complex64" else 1e-13, err_msg=name)
 
 
 def test_rotary_embeddings_are_kernels_alone() -> None:

@@ -123,7 +123,7 @@ def test_values_that_a_later_kernel_needs_first_stay_apart() -> None:
     check(first * second, first, second, between)
 
 
-@pytest.mark.parametrize("seed", one_in(3, range(12)))
+@pytest.mark.parametrize("seed", one_in(6, range(12)))
 def test_groups_that_join_each_other_compute_what_numpy_does(seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = [cnp.cumsum(tensor(12, 20), axis=0), tensor(12, 20, seed=1), tensor(12, 20, seed=2)]
@@ -172,7 +172,7 @@ def test_scores_softmax_and_values_are_one_kernel() -> None:
 @pytest.mark.parametrize(
     ("rows", "columns", "dtype"),
     only(
-        [(5, 7, "float64"), (33, 700, "float32"), (130, 130, "float32")],
+        [(5, 7, "float64"), (33, 700, "float32")],
         [(*sizes, dtype) for dtype in ("float32", "float64") for sizes in LENGTHS],
     ),
 )
@@ -192,7 +192,7 @@ def test_attention_of_any_length_and_mask_is_numpys(rows: int, columns: int, dty
     )
 
 
-@pytest.mark.parametrize(("batch", "length"), [(1, 5), (2, 16), (3, 33)])
+@pytest.mark.parametrize(("batch", "length"), only([(3, 33)], [(1, 5), (2, 16), (3, 33)]))
 def test_an_encoder_layer_is_numpys(batch: int, length: int) -> None:
     x = tensor(batch, length, 64)
     weights = tensors([(64, 64)] * 4)

@@ -9,6 +9,7 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.errors import OutOfBoundsError
+from tests.sampling import in_turn
 
 X = np.arange(60.0).reshape(12, 5)
 INDICES = np.array([3, -1, 0, 11, 3])
@@ -77,8 +78,7 @@ def test_indices_that_rows_share_are_checked_once_in_a_task() -> None:
     assert "int64_t indices" not in mosaic.emit(cnp.take(few, INDICES, axis=1), [few])
 
 
-@pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
-@pytest.mark.parametrize("length", [3, 77, 5_000])
+@pytest.mark.parametrize(("length", "mode"), in_turn([3, 77, 5_000], ["clip", "wrap", "raise"]))
 def test_shared_indices_choose_what_numpys_do(length: int, mode: str) -> None:
     generator = np.random.default_rng(length)
     x, indices = generator.random((90, 4, 60)), generator.integers(-60, 60, length)

@@ -25,7 +25,7 @@ def both(xp: Any, a: Any, v: Any) -> list[Any]:
     return [getattr(xp, name)(a, v, mode) for name in ("convolve", "correlate") for mode in MODES]
 
 
-@pytest.mark.parametrize(("dtype", "fuse"), one_in(3, product(DTYPES, [True, False])))
+@pytest.mark.parametrize(("dtype", "fuse"), one_in(5, product(DTYPES, [True, False])))
 def test_all_modes_are_numpys(dtype: str, fuse: bool) -> None:
     for lengths in LENGTHS if fuse else LENGTHS[:8]:
         arrays = vectors(lengths, dtype)

@@ -11,13 +11,14 @@ import composit as cnp
 from composit.numpy.elementwise.table import NAME_TO_FUNCTION
 from mosaic.codegen.elementwise import is_compiled
 from tests.mosaic.comparison import check, tensor, tensors
-from tests.sampling import one_in
+from tests.sampling import one_in, only
 
 DTYPES = ["float32", "float64", "int32", "int64", "uint8", "int16", "bool"]
 UNARY = sorted(name for name, function in NAME_TO_FUNCTION.items() if function.nin == function.nout == 1)
 BINARY = sorted(
     name for name, function in NAME_TO_FUNCTION.items() if (function.nin, function.nout) == (2, 1) and name != "matmul"
 )
+POWERS = ("power", "float_power")
 
 
 @pytest.fixture(autouse=True)
@@ -35,42 +36,44 @@ def _defined(name: str, *operands: Any) -> list[Any]:
         return []
 
 
-@pytest.mark.parametrize("name", UNARY)
-def test_a_function_of_one_operand_is_numpys_for_every_dtype(name: str) -> None:
-    results = [result for dtype in DTYPES for result in _defined(name, tensor(5, 7, dtype=dtype))]
-    if results:
-        check(*results)
+def _some(names: list[str]) -> list[list[str]]:
+    """The names in groups, each of which is one program: the compiler takes longer to start than for a function."""
+    return [names[start : start + 6] for start in range(0, len(names), 6)]
 
 
-@pytest.mark.parametrize("name", ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"])
-def test_signed_and_unsigned_integers_compare_by_value(name: str) -> None:
+@pytest.mark.parametrize("names", _some(UNARY), ids=" ".join)
+def test_a_function_of_one_operand_is_numpys_for_every_dtype(names: list[str]) -> None:
+    operands = [tensor(5, 7, dtype=dtype) for dtype in DTYPES]
+    check(*(result for name in names for operand in operands for result in _defined(name, operand)))
+
+
+def test_signed_and_unsigned_integers_compare_by_value() -> None:
     unsigned = cnp.asarray(np.array([0, 1, 2**63, 2**64 - 1], "uint64"))[:, None]
     signed = cnp.asarray(np.array([0, -1, 1, -(2**63), 2**63 - 1]))
-    check(getattr(cnp, name)(unsigned, signed), getattr(cnp, name)(signed, unsigned))
+    functions = [cnp.equal, cnp.not_equal, cnp.less, cnp.less_equal, cnp.greater, cnp.greater_equal]
+    check(*(function(*pair) for function in functions for pair in ((unsigned, signed), (signed, unsigned))))
 
 
-@pytest.mark.parametrize("name", BINARY)
-def test_a_function_of_two_operands_is_numpys_for_every_dtype(name: str) -> None:
-    if name in ("power", "float_power"):
-        operands = [tensor(5, 7, dtype=dtype) for dtype in ("float32", "float64")]
-        check(*(getattr(cnp, name)(cnp.abs(x), y) for x in operands for y in operands))
-        return
-    results = [
-        result
-        for dtype in DTYPES
-        for result in _defined(name, tensor(5, 7, dtype=dtype), tensor(7, dtype=dtype, seed=1))
-    ]
-    if results:
-        check(*results)
+@pytest.mark.parametrize("names", _some([name for name in BINARY if name not in POWERS]), ids=" ".join)
+def test_a_function_of_two_operands_is_numpys_for_every_dtype(names: list[str]) -> None:
+    operands = [(tensor(5, 7, dtype=dtype), tensor(7, dtype=dtype, seed=1)) for dtype in DTYPES]
+    check(*(result for name in names for pair in operands for result in _defined(name, *pair)))
+
+
+def test_powers_are_numpys() -> None:
+    operands = [tensor(5, 7, dtype=dtype) for dtype in ("float32", "float64")]
+    check(*(getattr(cnp, name)(cnp.abs(x), y) for name in POWERS for x in operands for y in operands))
 
 
 @pytest.mark.parametrize("name", ["floor_divide", "remainder", "fmod"])
-@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float32", "float64"])
-def test_division_has_numpys_signs_and_numpys_answer_to_zero(name: str, dtype: str) -> None:
-    values = np.array([0, 1, 2, 3, 7], dtype)
-    values = values if dtype == "uint8" else np.concatenate([values, -values])
-    left, right = cnp.asarray(values[:, None]), cnp.asarray(values[None, :])
-    check(getattr(cnp, name)(left, right))
+def test_division_has_numpys_signs_and_numpys_answer_to_zero(name: str) -> None:
+    results = []
+    for dtype in ("int32", "int64", "uint8", "float32", "float64"):
+        values = np.array([0, 1, 2, 3, 7], dtype)
+        values = values if dtype == "uint8" else np.concatenate([values, -values])
+        left, right = cnp.asarray(values[:, None]), cnp.asarray(values[None, :])
+        results.append(getattr(cnp, name)(left, right))
+    check(*results)
 
 
 def test_the_smallest_integer_divided_by_minus_one_wraps() -> None:
@@ -78,12 +81,13 @@ def test_the_smallest_integer_divided_by_minus_one_wraps() -> None:
     check(left // cnp.asarray(np.array([-1, -1])), left % cnp.asarray(np.array([-1, -1])))
 
 
-@pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin", "less", "equal", "copysign", "add", "multiply"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_nan_infinities_and_signed_zeros_are_numpys(name: str, dtype: str) -> None:
+def test_nan_infinities_and_signed_zeros_are_numpys(dtype: str) -> None:
     values = np.array([0.0, -0.0, 1.5, -1.5, np.inf, -np.inf, np.nan], dtype)
-    result = getattr(cnp, name)(cnp.asarray(values[:, None]), cnp.asarray(values[None, :]))
-    check(result, cnp.signbit(result) if result.dtype.kind == "f" and name not in ("maximum", "minimum") else result)
+    pair = cnp.asarray(values[:, None]), cnp.asarray(values[None, :])
+    signed = [function(*pair) for function in (cnp.fmax, cnp.fmin, cnp.copysign, cnp.add, cnp.multiply)]
+    others = [function(*pair) for function in (cnp.maximum, cnp.minimum, cnp.less, cnp.equal)]
+    check(*signed, *map(cnp.signbit, signed), *others)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
@@ -105,7 +109,7 @@ def test_conversions_are_numpys(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "function"),
-    one_in(2, product(["float32", "int64", "bool"], ["sum", "prod", "max", "min", "any", "all", "mean"])),
+    one_in(4, product(["float32", "int64", "bool"], ["sum", "prod", "max", "min", "any", "all", "mean"])),
 )
 def test_reductions_over_every_choice_of_axes(dtype: str, function: str) -> None:
     x = tensor(3, 4, 5, dtype=dtype)
@@ -113,7 +117,7 @@ def test_reductions_over_every_choice_of_axes(dtype: str, function: str) -> None
     check(*(getattr(cnp, function)(x, axis=axis, keepdims=keep) for axis in axes for keep in (False, True)))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("dtype", only(["float64", "uint8"], ["float32", "float64", "int64", "uint8", "bool"]))
 def test_positions_of_extrema_are_the_first(dtype: str) -> None:
     x = tensor(6, 35, 4, dtype=dtype)
     axes = [None, 0, 1, 2, -1]
@@ -133,10 +137,12 @@ def test_the_position_of_a_nan_comes_first() -> None:
     check(cnp.argmax(x, axis=1), cnp.argmin(x, axis=1), cnp.argmax(x), cnp.argmax(x, axis=0))
 
 
-@pytest.mark.parametrize("shape", [(1,), (16,), (17,), (1000,), (70000,), (3, 1), (1, 3), (0, 3), (3, 0), ()])
-def test_reductions_of_every_length(shape: tuple[int, ...]) -> None:
-    x = tensor(*shape)
-    check(cnp.sum(x), cnp.sum(x, axis=-1) if shape else x + 1, cnp.any(x), cnp.exp(x))
+def test_reductions_of_every_length() -> None:
+    results = []
+    for shape in [(1,), (16,), (17,), (1000,), (70000,), (3, 1), (1, 3), (0, 3), (3, 0), ()]:
+        x = tensor(*shape)
+        results += [cnp.sum(x), cnp.sum(x, axis=-1) if shape else x + 1, cnp.any(x), cnp.exp(x)]
+    check(*results)
 
 
 def test_long_sums_are_as_exact_as_numpys() -> None:
@@ -145,7 +151,7 @@ def test_long_sums_are_as_exact_as_numpys() -> None:
     assert abs(float(compiled) - 300_000.004) < 0.5
 
 
-@pytest.mark.parametrize("length", [300_000, 300_007, 1 << 19])
+@pytest.mark.parametrize("length", only([300_007], [300_000, 300_007, 1 << 19]))
 def test_long_reductions_are_shared_by_threads_and_numpys(length: int) -> None:
     x, n = tensor(length), tensor(2, length, dtype="int64")
     check((x * x).sum(), x.max(), x.mean(), n.sum(axis=1), n.min(), (x > 0).any(), (n > -10).all())

@@ -8,6 +8,7 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from tests.mosaic.test_related_operands import TARGETS
+from tests.sampling import in_turn, one_in
 
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "rows": lambda w: w.T.copy(),
@@ -32,9 +33,7 @@ def schedule_of(output: cnp.ndarray, inputs: list[cnp.ndarray], **options: objec
     return next(each.text for each in mosaic.stages(output, inputs=inputs, **options) if each.name == "schedule")
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("layout", "target", "dtype"), in_turn(LAYOUTS, TARGETS, ["float32", "float64"]))
 def test_operands_of_all_layouts_are_packed_right(layout: str, dtype: str, target: str | None) -> None:
     given, outputs, arrays, expected = [], [], [], []
     for size in SIZES:
@@ -52,7 +51,7 @@ def test_operands_of_all_layouts_are_packed_right(layout: str, dtype: str, targe
         assert np.max(np.abs(result - wanted)) <= 40 * np.sqrt(size[1]) * np.finfo(dtype).eps
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", one_in(2, zip(SIZES)))
 def test_a_packing_task_gives_the_same_bits_as_panels_stored_before(size: tuple[int, int, int]) -> None:
     x, w = operands(*size, "float32")
     a, b = cnp.asarray(x), cnp.asarray(w)
@@ -81,8 +80,7 @@ def test_batches_pack_the_matrices_of_each_pair(dtype: str) -> None:
     assert np.max(np.abs(model(x, w) - wanted)) <= 400 * np.finfo(dtype).eps
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("target", "dtype"), in_turn(TARGETS, ["float32", "float64"]))
 def test_one_row_times_dense_columns_is_a_sum_for_each(dtype: str, target: str | None) -> None:
     x, w = operands(1, 300, 77, dtype)
     a, b = cnp.asarray(x), cnp.asarray(w)

@@ -40,10 +40,10 @@ def recompiles() -> tuple[Recompile, ...]:
 
 def test_a_python_float_that_changes_compiles_each_time_and_is_named_with_its_line() -> None:
     x = ones(3)
-    for step in range(20):
+    for step in range(8):
         cnp.evaluate(scaled(x, step / 8), backend="mosaic")
     report = mosaic.explain_recompiles()
-    assert len(report.recompiles) == 19
+    assert len(report.recompiles) == 7
     for step, each in enumerate(report.recompiles):
         (difference,) = each.differences
         assert (difference.what, difference.before, difference.now) == ("constant", f"{step / 8}", f"{(step + 1) / 8}")
@@ -51,8 +51,8 @@ def test_a_python_float_that_changes_compiles_each_time_and_is_named_with_its_li
         assert "function(x * factor)" in difference.place
         assert each.earlier.number == step + 1
     text = str(report)
-    assert text.startswith("20 programs were made runnable; 19 of them resemble an earlier one.")
-    assert "19 times a constant: 0.0 -> 0.125 -> 0.25 -> 0.375 -> ... -> 2.375" in text
+    assert text.startswith("8 programs were made runnable; 7 of them resemble an earlier one.")
+    assert "7 times a constant: 0.0 -> 0.125 -> 0.25 -> 0.375 -> ... -> 0.875" in text
     assert 'value = cnp.asarray(value, "float32")' in text
 
 

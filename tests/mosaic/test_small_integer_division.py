@@ -9,6 +9,7 @@ import composit as cnp
 import mosaic
 from tests.mosaic.comparison import assert_same_values
 from tests.mosaic.test_related_operands import DIVISIONS, TARGETS
+from tests.sampling import in_turn
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +35,7 @@ def _pairs(dtype: str) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(left), np.concatenate(right)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+@pytest.mark.parametrize(("dtype", "target"), in_turn(["int8", "uint8", "int16", "uint16"], TARGETS))
 def test_small_integers_are_divided_as_numpy_divides_them(dtype: str, target: str) -> None:
     a, b = _pairs(dtype)
     x, y = cnp.asarray(a), cnp.asarray(b)

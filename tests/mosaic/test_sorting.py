@@ -8,11 +8,14 @@ import pytest
 import composit as cnp
 import mosaic
 from tests.mosaic.comparison import check, tensor
+from tests.sampling import only
 
 SHAPES = [(1,), (2,), (17,), (1000,), (3, 8), (5, 1), (2, 0, 3), (4, 3, 9)]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "int64", "uint64", "bool"])
+@pytest.mark.parametrize(
+    "dtype", only(["float32", "int64", "bool"], ["float32", "float64", "int8", "int64", "uint64", "bool"])
+)
 def test_order_and_sorted_elements_are_numpys(dtype: str) -> None:
     every, given = [], [tensor(*shape, dtype=dtype) for shape in SHAPES]
     for x in given:

@@ -11,7 +11,7 @@ import composit.numpy as cnp
 import mosaic
 from tests.mosaic.passes.test_stages import around
 from tests.mosaic.test_related_operands import TARGETS
-from tests.sampling import one_in
+from tests.sampling import in_turn, one_in
 
 Program = Callable[..., Any]
 
@@ -48,8 +48,7 @@ def around_it(array: np.ndarray[Any, Any]) -> list[int]:
     return [*room[start - 64 : start].tolist(), *room[start + array.nbytes :][:64].tolist()]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("length", [16_384, 16_387, 100_001])
+@pytest.mark.parametrize(("name", "length"), in_turn(PROGRAMS, [16_384, 16_387, 100_001]))
 def test_results_are_right_and_within_bounds_wherever_they_lie(name: str, length: int) -> None:
     program, dtype = PROGRAMS[name]
     given = numbers(length, dtype)
@@ -170,8 +169,7 @@ def test_narrow_results_of_several_vectors_are_stored_together() -> None:
     assert "#pragma GCC unroll" not in source
 
 
-@pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
-@pytest.mark.parametrize("dtype", ["f4", "i8", "u1", "c16"])
+@pytest.mark.parametrize(("dtype", "mode"), in_turn(["f4", "i8", "u1", "c16"], ["raise", "wrap", "clip"]))
 def test_elements_with_an_index_each_are_copied_one_by_one(dtype: str, mode: str) -> None:
     generator = np.random.default_rng(0)
     array = numbers(40 * 70, dtype).reshape(40, 70)

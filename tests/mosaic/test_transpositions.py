@@ -100,7 +100,7 @@ def test_its_epilogue_reads_transposed_too(batch: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("dtype", "shape"),
     one_in(
-        3,
+        4,
         product(
             ["float32", "float64"],
             [(70, 33, 40), (64, 48, 16), (3, 20, 17, 40), (2, 3, 16, 20, 50), (9, 5, 40)],

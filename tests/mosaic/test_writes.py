@@ -15,6 +15,7 @@ import mosaic
 from composit.numpy.elementwise import masked as masked_elementwise
 from composit.numpy.views import writes as assignment
 from mosaic import CompiledModel
+from tests.sampling import in_turn, one_in
 
 NUM_WRITES = 12
 Loop = Callable[[Any, Any], Any]  # numpy or composit.numpy, and an array of it
@@ -172,8 +173,11 @@ def test_a_loop_of_writes_copies_the_array_once_at_most(loop: Loop, copies: list
     assert len(copies) <= 1
 
 
-@pytest.mark.parametrize("options", [{"num_threads": 1}, {"num_threads": 2, "fuse": False}], ids=str)
-@pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
+@pytest.mark.parametrize(
+    ("loop", "options"),
+    in_turn(LOOPS, [{"num_threads": 1}, {"num_threads": 2, "fuse": False}]),
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
 def test_a_compiled_loop_leaves_its_input_alone_and_repeats_itself(
     loop: Loop, options: dict[str, Any], copies: list[int]
 ) -> None:
@@ -297,7 +301,7 @@ PEAK = """
 
 
 @pytest.mark.parametrize(
-    "run", ["composit.evaluate(a, backend='mosaic')", "mosaic.compile(a, inputs=[x])(numpy.ones((n, n)))"]
+    "run", one_in(2, ["composit.evaluate(a, backend='mosaic')", "mosaic.compile(a, inputs=[x])(numpy.ones((n, n)))"])
 )
 def test_120_writes_to_8_megabytes_take_less_than_60(run: str) -> None:
     finished = subprocess.run(
