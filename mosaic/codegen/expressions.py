@@ -150,7 +150,10 @@ def _key(expression: Expression, parts: tuple[int, ...]) -> Hashable:
 class Emitter:
     """Emits the expressions of one kernel.
 
-    checked: local arrays of indices that were checked before the rows, by the places of the lanes
+    checked:     local arrays of indices that were checked before the rows, by the places of the lanes
+    streamed:    buffers whose whole vectors are stored past the caches
+    bytes_ahead: loads in order fetch what lies so many bytes behind them, 0: they do not
+    fetched:     buffers in the caches, because a loop before has read or filled their row
     """
 
     lanes: Lanes
@@ -159,6 +162,9 @@ class Emitter:
     num_names: int = 0
     checked: dict[Gather, c.Name] = field(default_factory=dict)
     numbers: Numbers = field(default_factory=Numbers)
+    streamed: frozenset[Buffer] = frozenset()
+    bytes_ahead: int = 0
+    fetched: set[Buffer] = field(default_factory=set)
 
     def fresh(self, prefix: str) -> str:
         """Return a name not used before in the kernel."""
@@ -209,6 +215,8 @@ class Emitter:
         if step == 0:
             return self.lanes.broadcast(c.dereference(place), view.dtype)
         count = where.count
+        if step == 1 and count is None:
+            home.statements.extend(self._fetched_ahead(view, place, where))
         if step == 1:
             loaded = (
                 use(memory.load(vector))(place) if count is None else use(memory.load_partial(vector))(place, count)
@@ -218,6 +226,13 @@ class Emitter:
         else:
             loaded = use(memory.load_strided_partial(vector))(place, c.literal(step), count)
         return self.lanes.from_memory(loaded, view.dtype)
+
+    def _fetched_ahead(self, view: View, place: c.Expression, where: Where) -> tuple[c.Statement, ...]:
+        """Return the statement that fetches what the loads of later turns, or of later rows, will need."""
+        is_in_loop = not isinstance(where.axes[where.lane_axis], c.IntegerLiteral)
+        if not (self.bytes_ahead and is_in_loop and view.is_contiguous) or view.buffer in self.fetched:
+            return ()
+        return (c.call("__builtin_prefetch", place + self.bytes_ahead // view.dtype.itemsize),)
 
     def address(self, view: View, where: Where, is_written: bool = False) -> c.Expression:
         """Return the address of an element of a view."""
@@ -318,6 +333,8 @@ class Emitter:
         step = view.strides[where.lane_axis]
         if view.extents[where.lane_axis] == 1:
             return c.ExpressionStatement(use(memory.store_partial(vector))(place, kept, c.literal(1)))
+        if step == 1 and where.count is None and view.buffer in self.streamed:
+            return c.ExpressionStatement(use(memory.stream(vector))(place, kept))
         if step == 1:
             return self.stored_densely(place, view.dtype, value, where)
         count = c.literal(vector.lanes) if where.count is None else where.count

@@ -27,6 +27,7 @@ from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.schedule import Schedule
 from mosaic.ir.statements import Group, Scatter
 from mosaic.targets import Target, line_bytes
+from mosaic.vector import memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,21 @@ def lanes_of(group: Group, target: Target) -> Lanes:
 
 def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of row stages."""
-    emitter, stages = Emitter(lanes_of(group, target), Operands()), group.row_stages
+    stages, own = group.row_stages, schedule_of(group)
+    streamed, filled = (
+        (stages[number].result.buffer for number in own.past_caches),
+        {stage.result.buffer for stage in stages},
+    )
+    emitter = Emitter(
+        lanes_of(group, target),
+        Operands(),
+        streamed=frozenset(streamed),
+        bytes_ahead=own.bytes_ahead,
+        fetched=filled,
+    )
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
     columns = column_accumulators(emitter, stages, group.most_length)
-    rows = RowEmitter(emitter, stages, stored, schedule_of(group).phases, columns=columns)
+    rows = RowEmitter(emitter, stages, stored, own.phases, columns=columns)
     return kernel_of_rows(group, comment, rows, tuple(columns.values()))
 
 
@@ -114,6 +126,8 @@ def kernel_of_rows(
     part = c.Name("task") if own.num_tasks > 1 else c.literal(0)
     before = [statement for column in columns for statement in column.started()]
     loops = (*before, *loops, *(statement for column in columns for statement in column.stored(part)))
+    if emitter.streamed:
+        loops = (*loops, c.ExpressionStatement(emitter.lanes.use(memory.finish_streams())()))
     unpack = (c.Declare(c.Pointer(c.pointer(c.void), is_const=False), "operands", c.Name("context")),)
     unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if own.num_tasks == 1 else ()
     operands, local = emitter.operands.listed(), emitter.local

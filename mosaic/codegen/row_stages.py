@@ -143,6 +143,7 @@ class _PhaseEmitter:
             if stage not in together:
                 self._emit_nested_reduction(stage)
         self.computed.update(stage.result.buffer for stage in along)
+        self.emitter.fetched.update(load.view.buffer for stage in stages for load in loads(stage.expression))
 
     def _where(self, lane: c.Expression, count: c.Expression | None) -> Where:
         return self.row.where(lane, count)

@@ -37,6 +37,8 @@ class Schedule:
     side:         where two axes change places, of the square tiles that registers hold; a task is so many bands of `side` rows
     unrolled:     turns of the kernel's loop that the compiler writes out
     joined:       where `on_lines`, vectors whose results are stored together
+    past_caches:  stages, by number, whose whole vectors are stored past the caches, because nobody reads them soon
+    bytes_ahead:  loads in order fetch what lies so many bytes behind them, because it is not in the caches; 0: they do not
     checks_first: indices that all rows share are checked once in a task, before its rows
     block_rows:   rows of two products that stay in the cache between them
     blockings:    of each product, in order
@@ -54,6 +56,8 @@ class Schedule:
     unrolled: int = 1
     joined: int = 1
     rows_at_once: int = 1
+    past_caches: tuple[int, ...] = ()
+    bytes_ahead: int = 0
     checks_first: bool = False
     block_rows: int = 0
     blockings: tuple[Blocking, ...] = ()
@@ -68,9 +72,11 @@ class Schedule:
         joined = f", {self.joined} vectors a store" if self.joined > 1 else ""
         first = ", indices checked first" if self.checks_first else ""
         rows = f", {self.rows_at_once} rows at once" if self.rows_at_once > 1 else ""
+        ahead = f", reading {self.bytes_ahead} bytes ahead" if self.bytes_ahead else ""
+        past = ", storing past the caches" if self.past_caches else ""
         if self.side:
             return f"{shared} by squares of {self.side}"
-        return f"{shared}{lines}{rows}{first} by {self.lanes} lanes{joined}{wide}{blocks}"
+        return f"{shared}{lines}{rows}{first} by {self.lanes} lanes{joined}{wide}{blocks}{ahead}{past}"
 
 
 def _words(phase: PhaseSchedule) -> str:

@@ -34,6 +34,7 @@ from mosaic.passes.fuse_rows import fuse_rows
 from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.join_column_reductions import join_column_reductions
 from mosaic.passes.order_axes import order_axes
+from mosaic.passes.pass_by_caches import pass_by_caches
 from mosaic.passes.read_before_updates import read_before_updates
 from mosaic.passes.remove_fences import remove_fences
 from mosaic.passes.remove_unused import remove_unused
@@ -158,6 +159,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
     yield store_constants
     yield write_in_place
     yield partial(schedule, machine=Machine(options.target, options.tile_scheme.blocking))
+    yield partial(pass_by_caches, target=options.target)
 
 
 def name_of(change: Pass) -> str:

@@ -66,6 +66,11 @@ def _rows_of(short: str, letters: str) -> dict[tuple[str, str, int], Instruction
             (name, 32): (f"round{letters}256", "__AVX__", ("x", mode)),
             (name, 16): (f"round{letters}", "__SSE4_1__", ("x", mode)),
         }
+    rows |= {
+        ("stream", 64): (f"movnt{letters}512", "__AVX512F__", ("p", "x")),
+        ("stream", 32): (f"movnt{letters}256", "__AVX__", ("p", "x")),
+        ("stream", 16): (f"movnt{letters}", "__SSE2__", ("p", "x")),
+    }
     scale = f"scalef{letters}"
     rows |= {
         ("scale", 64): (f"{scale}512_mask", "__AVX512F__", ("x", "n", "x", _all_lanes, _mode_as_set)),

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from mosaic import c
 from mosaic.c.helpers import Helper, inline_function
+from mosaic.vector.instructions import instruction
 from mosaic.vector.vector_types import VectorType
 
 _p, _x, _n, _lane, _stride, _indices = (c.Name(name) for name in ("p", "x", "n", "lane", "stride", "indices"))
@@ -44,6 +45,51 @@ def store(vector: VectorType) -> Helper:
     name = f"store_{vector.name}"
     parameters = (_target(vector), c.Parameter(vector.ctype, "x"))
     return Helper(name, (inline_function(name, c.void, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def stream(vector: VectorType) -> Helper:
+    """Return ``stream_V(p, x)``: store x past the caches where p is aligned as a vector is and the processor can.
+
+    The memory it writes is not read first, and what lies in the caches stays there. `finish_streams` must follow before
+    another thread reads.
+    """
+    floats = VectorType(vector.of("f32").element, vector.num_bytes // 4)
+    found = instruction("stream", floats)
+    if found is None:
+        return store(vector)
+    name, kept = f"stream_{vector.name}", c.ExpressionStatement(store(vector)(_p, _x))
+    is_aligned = c.equal(c.Cast(c.NamedType("uintptr_t"), _p) % vector.num_bytes, 0)
+
+    def function(*body: c.Statement) -> tuple[c.TopLevel, ...]:
+        parameters = (_target(vector), c.Parameter(vector.ctype, "x"))
+        return (inline_function(name, c.void, parameters, body),)
+
+    def streaming(past_caches: c.Expression) -> tuple[c.TopLevel, ...]:
+        return function(c.If(is_aligned, (c.ExpressionStatement(past_caches),), (kept,)))
+
+    by_clang = streaming(c.Name(_nontemporal)(_x, c.Cast(c.pointer(vector.ctype), _p)))
+    given = (_p, _x) if vector == floats else (c.Cast(c.pointer(floats.element.ctype), _p), floats.bits(_x))
+    by_gcc = streaming(found.call(*given))
+    otherwise = c.CompiledIf(f"defined({found.macro})", by_gcc, function(kept))
+    item = c.CompiledIf(f"__has_builtin({_nontemporal})", by_clang, (otherwise,))
+    return Helper(name, (item,), (floats.helper, store(vector)))
+
+
+_nontemporal = "__builtin_nontemporal_store"
+
+
+@lru_cache(maxsize=1)
+def finish_streams() -> Helper:
+    """Return ``finish_streams()``: stores past the caches are seen by whoever sees a later store."""
+    name = "finish_streams"
+    by_instruction = (c.ExpressionStatement(c.Name("__builtin_ia32_sfence")()),)
+    item = c.CompiledIf(
+        "defined(__SSE2__)",
+        (inline_function(name, c.void, (), by_instruction),),
+        (inline_function(name, c.void, (), ()),),
+    )
+    return Helper(name, (item,))
 
 
 @lru_cache(maxsize=256)

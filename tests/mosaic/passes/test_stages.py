@@ -30,6 +30,7 @@ PASSES = [
     "store_constants",
     "write_in_place",
     "schedule",
+    "pass_by_caches",
     "split_regions",
     "assign_memory",
     "emit_module",
