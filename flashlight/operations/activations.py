@@ -33,7 +33,6 @@ _ROWS: dict[Any, Callable[..., LazyTensor]] = {  # Any: operations of torch
     aten.mish: nn.mish,
     aten.softplus: nn.softplus,
     aten.log_sigmoid: nn.log_sigmoid,
-    aten.softshrink: nn.soft_shrink,
     aten.glu: nn.glu,
 }
 for _operation, _function in _ROWS.items():
@@ -42,7 +41,18 @@ for _operation, _function in _ROWS.items():
 
 @register(aten.hardshrink)
 def _hard_shrink(call: Call, x: LazyTensor, lambd: float = 0.5) -> LazyTensor:
-    return cast(nn.hard_shrink(cast(x, call.dtype), as_half(call, lambd).real), call.dtype)
+    return _shrunk(call, nn.hard_shrink, x, as_half(call, lambd).real)
+
+
+@register(aten.softshrink)
+def _soft_shrink(call: Call, x: LazyTensor, lambd: float = 0.5) -> LazyTensor:
+    return _shrunk(call, nn.soft_shrink, x, lambd)
+
+
+def _shrunk(call: Call, shrink: Callable[..., LazyTensor], x: LazyTensor, threshold: float) -> LazyTensor:
+    x = cast(x, call.dtype)
+    # NaN stays, without a gradient.
+    return cast(cnp.where(cnp.isnan(x), typed(np.nan, x.dtype), shrink(x, threshold)), call.dtype)
 
 
 @register(aten.hardshrink_backward, aten.softshrink_backward)
@@ -89,7 +99,8 @@ def _silu(call: Call, x: LazyTensor) -> LazyTensor:
 def _prelu(call: Call, x: LazyTensor, weight: LazyTensor) -> LazyTensor:
     if weight.ndim == 1 and x.ndim > 1:
         return nn.prelu(x, weight)
-    return cnp.where(x > 0, x, x * weight)
+    # Infinite elements that are positive have no weight: 0 times infinity would be its gradient.
+    return cnp.where(x > 0, x, cnp.where(x > 0, 0, x) * weight)
 
 
 @register(aten.elu)

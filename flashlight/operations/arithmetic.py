@@ -60,9 +60,8 @@ def _divide(
     dividend, divisor = cast(x, dtype), cast(y, dtype)
     quotient = cnp.divide(dividend, divisor)
     if rounding_mode == "trunc":
-        # The gradient is 0 also where the divisor is.
-        safe = cnp.divide(dividend, cnp.where(divisor == 0, 1, divisor))
-        quotient = straight_through(cnp.trunc(quotient), cnp.trunc(safe))
+        # The gradient is 0 everywhere, also where that of the quotient is infinite.
+        quotient = straight_through(cnp.trunc(quotient), cnp.trunc(cnp.add(dividend, divisor)))
     return cast(quotient, call.dtype)
 
 
@@ -124,10 +123,10 @@ def _clamp(call: Call, x: LazyTensor, min: LazyTensor | None = None, max: LazyTe
         if all(isinstance(each, TensorHandle) for each in (min, max)):
             # torch's gradient goes to a lower bound only where the upper one leaves room.
             low = cnp.where(low < _bound(max, call), low, nn.stop_gradient(low))
-        x = cnp.where(_is_below(x, low), low, x)
+        x = cnp.where(x >= low, x, _beyond(x < low, low, x))
     if max is not None:
         high = _bound(max, call)
-        x = cnp.where(_is_above(x, high), high, x)
+        x = cnp.where(x <= high, x, _beyond(x > high, high, x))
     return cast(x, call.dtype)
 
 
@@ -138,21 +137,9 @@ def _bound(bound: Any, call: Call) -> Any:  # Any: a tensor, or a number that be
     return typed(bound, call.dtype)
 
 
-def _is_below(x: LazyTensor, low: Any) -> LazyTensor:
-    # NaN as a bound gives NaN.
-    if _is_nan(low):
-        return x == x  # not NaN
-    return (x < low) | (low != low) if isinstance(low, TensorHandle) and low.dtype.kind == "f" else x < low
-
-
-def _is_nan(bound: Any) -> bool:
-    return not isinstance(bound, TensorHandle) and bool(np.isnan(bound))
-
-
-def _is_above(x: LazyTensor, high: Any) -> LazyTensor:
-    if _is_nan(high):
-        return x == x  # not NaN
-    return (x > high) | (high != high) if isinstance(high, TensorHandle) and high.dtype.kind == "f" else x > high
+def _beyond(is_beyond: LazyTensor, bound: Any, x: LazyTensor) -> Any:
+    """Return the bound where x is beyond it; elsewhere one of both is NaN, which has no gradient."""
+    return cnp.where(is_beyond, bound, typed(np.nan, x.dtype)) if x.dtype.kind == "f" else bound
 
 
 @register(aten.clamp_min)

@@ -61,4 +61,6 @@ def _angle(call: Call, x: LazyTensor) -> LazyTensor:
         return straight_through(cnp.arctan2(imaginary, real), source)
     x = cast(x, call.dtype)
     # NaN stays, as in torch; the angle of -0.0 is 0.
-    return cnp.where(cnp.isnan(x), x, cnp.where(x < 0, typed(np.pi, call.dtype), typed(0, call.dtype)))
+    return cnp.where(
+        cnp.isnan(x), typed(np.nan, call.dtype), cnp.where(x < 0, typed(np.pi, call.dtype), typed(0, call.dtype))
+    )

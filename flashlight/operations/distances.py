@@ -9,9 +9,9 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit import nn
-from composit.nn.gradient_flow import straight_through
+from composit.nn.gradient_flow import sloped, straight_through
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, pulled_back
+from flashlight.operations.arguments import aten, pulled_back, typed
 from flashlight.table import Call, register
 
 
@@ -26,9 +26,15 @@ def _largest(difference: LazyTensor) -> LazyTensor:
 def _between(x: LazyTensor, y: LazyTensor, p: float) -> LazyTensor:
     if p in (0, math.inf) and x.shape[-1]:
         difference = cnp.expand_dims(x, -2) - cnp.expand_dims(y, -3)
-        # torch keeps the largest so far unless another one is larger, which NaN is not.
-        return _largest(cnp.where(cnp.isnan(difference), 0, difference)) if p else _unequal(difference)
+        return _largest(_without_nan(difference)) if p else _unequal(difference)
     return nn.cdist(x, y, order=p)
+
+
+def _without_nan(difference: LazyTensor) -> LazyTensor:
+    """Return 0 for NaN: torch keeps the largest so far unless another one is larger, which NaN is not. The gradient is NaN."""
+    is_nan = cnp.isnan(difference)
+    slopes = cnp.where(is_nan, difference, typed(1, difference.dtype))
+    return straight_through(cnp.where(is_nan, 0, difference), sloped(difference, slopes))
 
 
 def _unequal(difference: LazyTensor) -> LazyTensor:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import torch
 
-import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
 from flashlight.inputs import copied_input
-from flashlight.operations.arguments import aten
+from flashlight.operations.arguments import aten, cast
 from flashlight.table import Call, register
 
 
@@ -29,4 +28,5 @@ def _native_dropout(call: Call, x: LazyTensor, p: float, train: bool | None) -> 
 
 @register(aten.native_dropout_backward)
 def _native_dropout_backward(call: Call, g: LazyTensor, mask: LazyTensor, scale: float) -> LazyTensor:
-    return cnp.where(mask, g * scale, 0)
+    # torch multiplies: infinities and NaN go through.
+    return g * cast(mask, g.dtype) * scale

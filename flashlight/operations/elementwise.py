@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 import composit.numpy as cnp
-from composit import nn
 from composit.errors import UnsupportedOperationError
-from composit.nn.gradient_flow import straight_through
+from composit.nn.gradient_flow import sloped, straight_through
 from composit.nn.operations.complex_parts import complex_from_parts
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, promote, typed
@@ -103,7 +102,23 @@ def _angle(y: LazyTensor, x: LazyTensor) -> LazyTensor:
 
 def _with_sign(x: LazyTensor, sign: LazyTensor) -> LazyTensor:
     value = cnp.copysign(x, sign)
-    return cnp.where(x == 0, nn.stop_gradient(value), value)
+    # torch's slope is a quotient, of infinities NaN, and 0 at 0.
+    followed = sloped(cnp.broadcast_to(x, value.shape), cnp.where(x == 0, 0, value / x))
+    return straight_through(value, followed + cnp.copysign(typed(0, value.dtype), sign))
+
+
+def _log_of_sum(x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    return _undefined_at_infinite_ties(cnp.logaddexp(x, y), x, y)
+
+
+def _log2_of_sum(x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    return _undefined_at_infinite_ties(cnp.logaddexp2(x, y), x, y)
+
+
+def _undefined_at_infinite_ties(value: LazyTensor, x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    # torch's gradient there is exp(infinity - infinity).
+    slopes = cnp.where((x == y) & cnp.isinf(x), typed(np.nan, value.dtype), typed(1, value.dtype))
+    return sloped(value, slopes)
 
 
 # Both operands are cast to the dtype in which torch computes.
@@ -145,8 +160,8 @@ _BINARY_FLOAT_FUNCTIONS: dict[Any, Function] = {
     aten.atan2: _angle,
     aten.hypot: _hypotenuse,
     aten.copysign: _with_sign,
-    aten.logaddexp: cnp.logaddexp,
-    aten.logaddexp2: cnp.logaddexp2,
+    aten.logaddexp: _log_of_sum,
+    aten.logaddexp2: _log2_of_sum,
 }
 
 

@@ -138,7 +138,11 @@ def _largest(weight: LazyTensor, indices: LazyTensor, is_inside: LazyTensor) -> 
         return cnp.zeros(shape, weight.dtype), cnp.zeros(shape, _INTEGER)
     rows = cnp.take(weight, counted_from_start(indices, weight.shape[0]), axis=0)
     lowest = cnp.where(cnp.expand_dims(is_inside, 2), cnp.expand_dims(rows, 0), -np.inf)
-    first = cnp.argmax(lowest, axis=1)
+    # torch keeps the first element of a bag unless a later one is larger: a first NaN stays, others never count.
+    opening = cnp.expand_dims(cnp.argmax(is_inside, axis=1), 1)
+    is_opening = cnp.expand_dims(np.arange(indices.shape[0]) == opening, 2)
+    ranked = cnp.where(cnp.isnan(lowest), cnp.where(is_opening, np.inf, -np.inf), lowest)
+    first = cnp.where(cnp.max(ranked, axis=1) == -np.inf, opening, cnp.argmax(ranked, axis=1))
     is_filled = cnp.any(is_inside, axis=1, keepdims=True)
     largest = cnp.where(is_filled, cnp.take_along_axis(rows, first, axis=0), 0)
     return largest, cnp.where(is_filled, cnp.take(indices, first), 0)

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 import composit.numpy as cnp
 from composit import nn
 from composit.nn.arguments import counted_from_start
 from composit.nn.gradient_flow import sloped, straight_through
+from composit.nn.losses.reductions import reduced
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, pulled_back
+from flashlight.operations.arguments import aten, cast, pulled_back, typed
 from flashlight.table import Call, Row, register
 
 # torch's numbers of reductions.
@@ -31,12 +33,25 @@ def _of_nn(function: Callable[..., LazyTensor], *names: str) -> Row:
     return row
 
 
+def _binary_cross_entropy(
+    call: Call, x: LazyTensor, target: LazyTensor, weight: LazyTensor | None = None, reduction: int = _MEAN
+) -> LazyTensor:
+    losses = nn.losses.bce(x, target, reduction="none")
+    if isinstance(call.arguments[1], torch.Tensor) and call.arguments[1].requires_grad:
+        # The derivative by the target has torch's logarithms, without the bound of those in the loss.
+        by_target = sloped(target, cast(cnp.log1p(-x) - cnp.log(x), target.dtype))
+        by_x = nn.losses.bce(x, nn.stop_gradient(target), reduction="none")
+        losses = straight_through(losses, cast(by_x + by_target, losses.dtype))
+    losses = losses if weight is None else losses * weight
+    return cast(reduced("bce", losses, _REDUCTIONS[reduction]), call.dtype)
+
+
 _LOSSES: dict[Any, Row] = {  # Any: operations of torch
     aten.mse_loss: _of_nn(nn.losses.mse, "reduction"),
     aten.smooth_l1_loss: _of_nn(nn.losses.smooth_l1, "reduction", "beta"),
     aten.huber_loss: _of_nn(nn.losses.huber, "reduction", "delta"),
     aten.soft_margin_loss: _of_nn(nn.losses.soft_margin, "reduction"),
-    aten.binary_cross_entropy: _of_nn(nn.losses.bce, "weight", "reduction"),
+    aten.binary_cross_entropy: _binary_cross_entropy,
     aten.multi_margin_loss: _of_nn(nn.losses.multi_margin, "order", "margin", "weight", "reduction"),
 }
 
@@ -62,10 +77,18 @@ def _cross_entropy_of_logits(
     pos_weight: LazyTensor | None = None,
     reduction: int = _MEAN,
 ) -> LazyTensor:
-    losses = nn.losses.bce_with_logits(
-        x, target, weight=weight, positive_weight=pos_weight, reduction=_REDUCTIONS[reduction]
-    )
+    losses = nn.losses.bce_with_logits(x, target, weight=weight, positive_weight=pos_weight, reduction="none")
+    if pos_weight is None:
+        # An undefined loss has a gradient, and both parts of the graph go one way: the second is never NaN.
+        is_undefined = cnp.broadcast_to(_undefined_as_in_torch(x, target), losses.shape)
+        losses = straight_through(cnp.where(is_undefined, typed(np.nan, losses.dtype), losses), losses)
+    losses = reduced("bce_with_logits", losses, _REDUCTIONS[reduction])
     return cast(losses, call.dtype)
+
+
+def _undefined_as_in_torch(x: LazyTensor, target: LazyTensor) -> LazyTensor:
+    """Return where torch's formula (1 - t) x - log(sigmoid(x)) is infinity minus infinity, or 0 times infinity."""
+    return ((x == np.inf) & (target == 1)) | ((x == -np.inf) & (target <= 1))
 
 
 @register(aten.nll_loss_forward, aten.nll_loss2d_forward)

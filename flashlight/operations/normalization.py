@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import composit.numpy as cnp
 from composit import nn
 from composit.nn.layers.normalization import normalized
 from composit.operation import Axes, Shape
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, pulled_back
+from flashlight.operations.arguments import aten, cast, pulled_back, typed
 from flashlight.table import Call, register
 
 Optional = LazyTensor | None
@@ -38,7 +40,12 @@ def _native_layer_norm(
     call: Call, x: LazyTensor, normalized_shape: Sequence[int], weight: Optional, bias: Optional, eps: float
 ) -> list[LazyTensor]:
     y, mean, variance = normalized(x, _last_axes(x, normalized_shape), eps, weight, bias)
-    return _typed(call, y, mean, 1 / cnp.sqrt(variance + eps))
+    return _typed(call, y, _mean_of_finite(mean, variance), 1 / cnp.sqrt(variance + eps))
+
+
+def _mean_of_finite(mean: LazyTensor, variance: LazyTensor) -> LazyTensor:
+    """Return the mean, and NaN where infinite elements are: torch's kernel subtracts them from each other."""
+    return cnp.where(cnp.isfinite(variance), mean, typed(np.nan, mean.dtype))
 
 
 def _typed(call: Call, *results: LazyTensor) -> list[LazyTensor]:
@@ -71,7 +78,7 @@ def _group_norm(
     shape = (group, C // group, 1)
     weight, bias = (None if part is None else cnp.reshape(part, shape) for part in (weight, bias))
     y, mean, variance = normalized(cnp.reshape(x, (N, group, C // group, HxW)), (2, 3), eps, weight, bias)
-    return _typed(call, cnp.reshape(y, x.shape), mean, 1 / cnp.sqrt(variance + eps))
+    return _typed(call, cnp.reshape(y, x.shape), _mean_of_finite(mean, variance), 1 / cnp.sqrt(variance + eps))
 
 
 def _along_channels(shape: Shape) -> Shape:

@@ -9,12 +9,14 @@ import numpy as np
 import composit.numpy as cnp
 from composit import nn
 from composit.nn.distances import norm_along, root
+from composit.nn.gradient_flow import sloped
 from composit.operation import Axes
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, axes_of, cast
+from flashlight.operations.arguments import aten, axes_of, cast, typed
 from flashlight.table import Call, register
 
 Dim = int | list[int] | None
+_RENORM_EPSILON = 1e-7  # torch's, against a division by 0
 
 
 @register(aten.sum)
@@ -119,7 +121,11 @@ def _deviation(
 
 def _mean_of(call: Call, x: LazyTensor, dim: Dim, keepdim: bool) -> LazyTensor:
     dtype, _ = call.result_types[1]
-    return cast(cnp.mean(x, axis=axes_of(dim, x.ndim), keepdims=keepdim), dtype)
+    mean = cnp.mean(x, axis=axes_of(dim, x.ndim), keepdims=keepdim)
+    if mean.dtype.kind == "f":
+        # torch subtracts infinite elements from each other; the one exception, a single infinity that is the last element, is not kept.
+        mean = cnp.where(cnp.isinf(mean), typed(np.nan, mean.dtype), mean)
+    return cast(mean, dtype)
 
 
 @register(aten.var_mean.correction)
@@ -144,7 +150,10 @@ def _log_sum_exp(call: Call, x: LazyTensor, dim: Dim, keepdim: bool = False) -> 
         shift = cnp.where(cnp.isfinite(largest), largest, 0)
         total = cnp.log(cnp.sum(cnp.exp(x - shift), axis=axes, keepdims=True)) + shift
         return cnp.reshape(total, call.shape)
-    return cast(cnp.reshape(nn.logsumexp(x, axes, keepdims=True), call.shape), call.dtype)
+    total = cnp.reshape(nn.logsumexp(x, axes, keepdims=True), call.shape)
+    # The gradient of a row of minus infinities is NaN.
+    slopes = cnp.where(total == -np.inf, typed(np.nan, total.dtype), typed(1, total.dtype))
+    return cast(sloped(total, slopes), call.dtype)
 
 
 @register(aten.linalg_vector_norm)
@@ -179,6 +188,15 @@ def _norm(
 @register(aten.dist)
 def _distance(call: Call, x: LazyTensor, y: LazyTensor, p: float = 2) -> LazyTensor:
     return cast(_norm_of(cast(x, call.dtype) - cast(y, call.dtype), p, None, False), call.dtype)
+
+
+@register(aten.renorm)
+def _renorm(call: Call, x: LazyTensor, p: float, dim: int, maxnorm: float) -> LazyTensor:
+    axes = tuple(axis for axis in range(x.ndim) if axis != dim % x.ndim)
+    is_large = _norm_of(x, p, axes, True) > maxnorm
+    # The norm is computed again where it is used: elsewhere it has no gradient, which NaN would make NaN.
+    norms = _norm_of(cnp.where(is_large, x, 0), p, axes, True)
+    return cast(x * cnp.where(is_large, maxnorm / (norms + _RENORM_EPSILON), 1), call.dtype)
 
 
 @register(aten.trace)

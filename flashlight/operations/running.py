@@ -33,7 +33,8 @@ def _running_log_sum(call: Call, x: LazyTensor, dim: int) -> LazyTensor:
         return x
     if x.dtype.kind == "c":
         return cnp.log(cnp.cumsum(cnp.exp(x), axis=dim))
-    return cast(logcumsumexp(x, dim), call.dtype)
+    # A logarithm of torch's is no negative zero.
+    return cast(logcumsumexp(x, dim) + 0.0, call.dtype)
 
 
 @register(aten.cummax)

@@ -8,7 +8,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.handle import TensorHandle
-from composit.nn.gradient_flow import straight_through
+from composit.nn.gradient_flow import sloped, straight_through
 from composit.nn.operations.complementary_error import erfc, erfcx, log_normal_distribution
 from composit.nn.special import special
 from composit.types import LazyTensor
@@ -42,7 +42,10 @@ def _log_odds(call: Call, x: LazyTensor, eps: float | None = None) -> LazyTensor
     x = cast(x, call.dtype)
     if eps is not None:
         low, high = as_half(call, eps).real, as_half(call, 1 - eps).real
-        x = cnp.where(x < low, low, cnp.where(x > high, high, x))
+        beyond = cnp.where(x < low, low, cnp.where(x > high, high, typed(np.nan, x.dtype)))
+        x = cnp.where((x >= low) & (x <= high), x, beyond)
+    else:
+        x = sloped(x, cnp.where((x >= 0) & (x <= 1), typed(1, x.dtype), typed(np.nan, x.dtype)))
     # A difference: the derivative of log(x / (1 - x)) would be infinity times 0 at 0 and 1.
     return cast(cnp.log(x) - cnp.log1p(-x), call.dtype)
 
@@ -50,12 +53,11 @@ def _log_odds(call: Call, x: LazyTensor, eps: float | None = None) -> LazyTensor
 @register(aten.special_entr)
 def _entropy(call: Call, x: LazyTensor) -> LazyTensor:
     x = cast(x, call.dtype)
-    is_inside, is_zero = x > 0, x == 0
+    is_inside = x > 0
     outside = cnp.where(x < 0, -np.inf, cnp.absolute(0 * x))
     value = cnp.where(is_inside, -x * cnp.log(cnp.where(is_inside, x, 1)), outside)
-    # The derivative is infinite at 0, as that of a root, and NaN below.
-    followed = cnp.where(is_zero, cnp.sqrt(cnp.where(is_zero, x, 1)), -x * cnp.log(cnp.where(is_zero, 1, x)))
-    return straight_through(value, followed)
+    # The derivative is infinite at 0, and NaN below.
+    return straight_through(value, sloped(x, -1 - cnp.log(x)))
 
 
 @register(aten.i0, aten.special_i0, aten.special_modified_bessel_i0)

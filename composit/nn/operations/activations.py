@@ -233,7 +233,8 @@ def log_sigmoid(x: TensorLike) -> LazyTensor:
         >>> cnp.evaluate(log_sigmoid([-1e3, 0.0]))
         array([-1.00000000e+03, -6.93147181e-01])
     """
-    return -apply(Softplus(), -floating("log_sigmoid", x))
+    # Not a change of sign, so that no zero is negative.
+    return 0 - apply(Softplus(), -floating("log_sigmoid", x))
 
 
 def hard_sigmoid(x: TensorLike) -> LazyTensor:

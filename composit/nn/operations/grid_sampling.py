@@ -93,10 +93,11 @@ def _sum_of(flat: LazyTensor, lengths: Shape, neighbours: Sequence[Sequence[_Nei
                 exists = is_inside if exists is None else exists & is_inside
         assert place is not None, "there are spatial axes"
         part = cnp.take_along_axis(flat, cnp.expand_dims(place, 1), 2)
-        if weight is not None:
-            part = part * cnp.expand_dims(weight, 1)
+        # In this order, as in torch: the weights of positions that are no numbers make the result NaN.
         if exists is not None:
             part = cnp.where(cnp.expand_dims(exists, 1), part, 0)
+        if weight is not None:
+            part = part * cnp.expand_dims(weight, 1)
         total = part if total is None else total + part
     assert total is not None, "a position has neighbours"
     return total
@@ -118,7 +119,9 @@ def _inside(place: LazyTensor, length: int, padding_mode: str, align_corners: bo
         place = _reflected(place, low, high)
     # As in torch, a place on the border itself has no gradient, where clip shares it.
     is_between = (place > 0) & (place < length - 1)
-    return cnp.where(is_between, place, stop_gradient(cnp.clip(place, 0, length - 1)))
+    # NaN is taken for the first place.
+    bounded = cnp.clip(cnp.where(cnp.isnan(place), 0, place), 0, length - 1)
+    return cnp.where(is_between, place, stop_gradient(bounded))
 
 
 def _reflected(place: LazyTensor, low: float, high: float) -> LazyTensor:
@@ -133,7 +136,8 @@ def _reflected(place: LazyTensor, low: float, high: float) -> LazyTensor:
 
 def _taken(numbers: LazyTensor, length: int, padding_mode: str, weight: LazyTensor | None) -> _Neighbour:
     """Return elements along an axis as places that exist, and which do where zeros lie beyond x."""
-    whole = cnp.astype(cnp.clip(numbers, 0, length - 1), np.int64)
+    # NaN has no place; its weight is NaN as well.
+    whole = cnp.astype(cnp.clip(cnp.where(cnp.isnan(numbers), 0, numbers), 0, length - 1), np.int64)
     return whole, weight, (numbers >= 0) & (numbers <= length - 1) if padding_mode == "zeros" else None
 
 

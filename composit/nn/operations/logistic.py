@@ -117,7 +117,7 @@ class HardSwish(ElementwiseComposition):
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
         xp, (g,), (x,) = context.xp, context.cotangents, context.operands
-        return [xp.where(x >= 3, g, xp.where(x > -3, g * (x / 3 + 0.5), 0))]
+        return [xp.where(x >= 3, g, xp.where(x <= -3, 0, g * (x / 3 + 0.5)))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ def log_gamma(x: Array) -> Array:
     positive = _log_gamma_of_positive(np.where(x > 0, x, 1 - x))
     # gamma(x) gamma(1 - x) = pi / sin(pi x)
     reflected = math.log(math.pi) - np.log(np.abs(_sine_of_pi_times(x))) - positive
-    return np.where(x > 0, positive, np.where(np.isneginf(x), np.inf, reflected))
+    # Beyond 1 / epsilon all numbers are integers, and their reflection loses all digits.
+    return np.where(x > 0, positive, np.where(x < -1 / np.finfo(np.float64).eps, np.inf, reflected))
 
 
 def _log_gamma_of_positive(x: Array) -> Array:

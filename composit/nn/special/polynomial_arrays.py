@@ -54,9 +54,11 @@ def polynomial(family: str, *, is_shifted: bool = False) -> Callable[[Array, Arr
 
     def of_arrays(x: Array, degree: Array) -> Array:
         point, degrees = np.broadcast_arrays(2 * x - 1 if is_shifted else x, np.trunc(degree))
+        # torch makes integers of degrees, where these are no numbers or too large: negative ones.
+        degrees = np.where(np.abs(degrees) < 2.0**63, degrees, -1)
         before, last = np.ones(point.shape), first(point)
         result = np.where(degrees == 0, before, np.where(degrees == 1, last, 0.0))
-        largest = int(degrees.max(initial=0)) if np.isfinite(degrees).all() else 0
+        largest = int(degrees.max(initial=0))
         for k in range(1, largest):
             before, last = last, recurrence(point, k, last, before)
             result = np.where(degrees == k + 1, last, result)

@@ -73,8 +73,9 @@ def zero(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, *operands: ArrayOrTe
 
 
 def absolute(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
-    """g sign(x), conjugated for complex x"""
-    return g * (xp.conjugate(xp.sign(x)) if _is_complex(x) else xp.sign(x))
+    """g sign(x), conjugated for complex x; 0 at NaN"""
+    slope = xp.conjugate(xp.sign(x)) if _is_complex(x) else xp.sign(x)
+    return g * xp.where(x == x, slope, 0)
 
 
 def sign(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
@@ -149,15 +150,15 @@ def power_of_b(xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTens
 def extremum_of_a(
     xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
 ) -> ArrayOrTensor:
-    """g where a is the extremum, half of it at a tie"""
-    return xp.where(a == z, xp.where(b == z, g * 0.5, g), 0)
+    """g where a is the extremum, or where the result is NaN, half of it at a tie"""
+    return xp.where((a == z) | xp.isnan(z), xp.where((b == z) & (a == z), g * 0.5, g), 0)
 
 
 def extremum_of_b(
     xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
 ) -> ArrayOrTensor:
-    """g where b is the extremum, half of it at a tie"""
-    return xp.where(b == z, xp.where(a == z, g * 0.5, g), 0)
+    """g where b is the extremum, or where the result is NaN, half of it at a tie"""
+    return xp.where((b == z) | xp.isnan(z), xp.where((a == z) & (b == z), g * 0.5, g), 0)
 
 
 def clip_of_x(
@@ -187,25 +188,21 @@ def logaddexp_of_a(
     xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
 ) -> ArrayOrTensor:
     """g exp(a - z), and g / 2 at a tie of infinities"""
-    return g * xp.where(_is_infinite_tie(xp, a, b), 0.5, xp.exp(_below(xp, a, z)))
+    # From b - a, since z rounds to a where both are large.
+    return g * xp.exp(-xp.logaddexp(0, _from(xp, b, a)))
 
 
 def logaddexp2_of_a(
     xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
 ) -> ArrayOrTensor:
     """g 2 ** (a - z), and g / 2 at a tie of infinities"""
-    return g * xp.where(_is_infinite_tie(xp, a, b), 0.5, xp.exp2(_below(xp, a, z)))
+    return g * xp.exp2(-xp.logaddexp2(0, _from(xp, b, a)))
 
 
-def _is_infinite_tie(xp: Namespace, a: ArrayOrTensor, b: ArrayOrTensor) -> ArrayOrTensor:
-    # Only for infinities: a constant 1/2 at ties of finite numbers would make second derivatives 0 there.
-    return (a == b) & xp.isinf(a)
-
-
-def _below(xp: Namespace, a: ArrayOrTensor, z: ArrayOrTensor) -> ArrayOrTensor:
-    # a - z, at most 0. Equal numbers are replaced first, since inf - inf is NaN and warns.
-    is_equal = a == z
-    return xp.where(is_equal, 0, a) - xp.where(is_equal, 0, z)
+def _from(xp: Namespace, b: ArrayOrTensor, a: ArrayOrTensor) -> ArrayOrTensor:
+    # b - a, and 0 at a tie of infinities. Those are replaced first, since inf - inf is NaN and warns.
+    is_infinite_tie = (a == b) & xp.isinf(a)
+    return xp.where(is_infinite_tie, 0, b) - xp.where(is_infinite_tie, 0, a)
 
 
 def arctan2_of_a(

@@ -29,8 +29,10 @@ def share_among_extrema(
     xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, x: ArrayOrTensor, axes: Axes, keepdims: bool
 ) -> ArrayOrTensor:
     """Return g where x is the extremum, divided by how often it occurs."""
-    is_extremum = x == kept(xp, result, axes, keepdims)
-    # If the extremum is NaN, no element equals it: the count is 0, and so is the cotangent.
+    extremum = kept(xp, result, axes, keepdims)
+    # An extremum that is NaN belongs to the elements that are.
+    is_extremum = (x == extremum) | (xp.isnan(extremum) & xp.isnan(x))
+    # Infinite sums of logarithms share by the same rule, where no element may be equal.
     count = xp.maximum(xp.sum(is_extremum, axis=axes, keepdims=True, dtype=g.dtype), 1)
     return xp.where(is_extremum, kept(xp, g, axes, keepdims) / count, 0)
 
