@@ -115,6 +115,14 @@ class MissingLibraryError(CompositError, ModuleNotFoundError):
     """An optional library is needed and not installed."""
 
 
+class KernelError(CompositError, TypeError):
+    """A Python function is outside the language of kernels; the text shows the line and what to write instead."""
+
+
+class KernelAssertionError(CompositError, AssertionError):
+    """An `assert` in a kernel does not hold for an element; the text shows its line."""
+
+
 class CompileError(CompositError, RuntimeError):
     """The C compiler failed; the text shows the command and its output."""
 

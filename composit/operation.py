@@ -257,6 +257,10 @@ class Operation:
         """
         return True
 
+    def error_of_status(self, status: int) -> Exception | None:
+        """Return the error for a status that compiled code reports, None for the plain one: an index is out of bounds."""
+        return None
+
     def view_of(self, array: Array) -> Array:
         """Return the result as a view of the array, also where `evaluate` gives a scalar. View operations only."""
         return self.evaluate(array)  # type: ignore[return-value]  # of one array a view operation makes one array

@@ -71,6 +71,7 @@ _LAYERS = (
     ("composit.numpy.tensor.lazy_tensor", "composit.numpy.public_names", "composit.pictures"),
     ("composit.types",),
     ("composit.nn",),
+    ("composit.kernels",),
     ("composit.files",),
     ("composit.__main__", "composit"),
 )
