@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from composit.kernels.language import Unit
 from composit.locks import fork_safe_lock
 from composit.node import Node
 from composit.operation import Array, Dtype
@@ -20,6 +21,7 @@ from mosaic.algorithms.measuring import measured_seconds
 from mosaic.algorithms.precisions import checked_precision, precision_of, target_for
 from mosaic.algorithms.registry import SELECTORS, algorithms_of, has_defaults_from_outside
 from mosaic.executable import Executable, with_scalars
+from mosaic.kernels.source import kernel_text
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
 from mosaic.report import explain
@@ -55,6 +57,10 @@ class MosaicBackend:
         self._keep_packed = True
         self._for_steps: MosaicBackend | None = None
         self._fixed: tuple[Choice, ...] | None = None
+
+    def kernel_source(self, unit: Unit, float_dtype: Dtype) -> str:
+        """Return the C functions of a kernel of `composit.kernels`."""
+        return kernel_text(unit, float_dtype)
 
     def for_steps(self) -> MosaicBackend:
         """Return the backend for programs all of whose arrays change from run to run: panels of weights are not kept."""

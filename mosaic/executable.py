@@ -21,6 +21,7 @@ from mosaic.ir.complex_parts import as_stored, as_typed
 from mosaic.ir.expressions import Uniform
 from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, View
+from mosaic.kernels import lowering as kernels  # noqa: F401  # registers the lowering of kernels
 from mosaic.last_reads import buffers_read_last
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.memory_needs import arena_bytes, describe_largest, describe_nodes, peak_bytes
@@ -200,7 +201,11 @@ def _check_indices(program: Program, origins: Sequence[int], status: Array) -> N
     if not status.any():
         return
     origin = next(origin for origin, found in zip(origins, status, strict=True) if found)
-    name = program.instructions[origin].operation.name
+    operation = program.instructions[origin].operation
+    own = operation.error_of_status(int(status[origins.index(origin)]))
+    if own is not None:
+        raise own
+    name = operation.name
     raise OutOfBoundsError(
         f"{name}: an index is out of bounds for the axis it selects from; expected indices within its length; "
         f"built at\n{describe_source(labels_of(program)[origin].source)}"

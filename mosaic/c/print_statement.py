@@ -17,6 +17,7 @@ from mosaic.c.statements import (
     Break,
     Comment,
     Continue,
+    CountedLoop,
     Declare,
     ExpressionStatement,
     For,
@@ -119,6 +120,19 @@ def _(statement: For) -> Iterator[str]:
     for pragma in statement.pragmas:
         yield f"#pragma {pragma}"
     yield f"for ({declaration_text(statement.ctype, variable)} = {start}; {condition}; {step}) {{"
+    yield from body_lines(statement.body, 1)
+    yield "}"
+
+
+@_lines.register
+def _(statement: CountedLoop) -> Iterator[str]:
+    variable, step = statement.variable, statement.step
+    is_down = isinstance(step, IntegerLiteral) and step.value < 0
+    size = abs(step.value) if isinstance(step, IntegerLiteral) else 0
+    moved = expression_text(IntegerLiteral(size)) if size else expression_text(step)
+    on = f"{'--' if is_down else '++'}{variable}" if size == 1 else f"{variable} {'-=' if is_down else '+='} {moved}"
+    start, condition = expression_text(statement.start), expression_text(statement.condition)
+    yield f"for ({declaration_text(statement.ctype, variable)} = {start}; {condition}; {on}) {{"
     yield from body_lines(statement.body, 1)
     yield "}"
 

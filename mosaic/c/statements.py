@@ -73,6 +73,21 @@ class For(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class CountedLoop(Statement):
+    """``for (ctype variable = start; condition; variable += step) { body }`` for a step of either sign."""
+
+    variable: str
+    start: Expression
+    condition: Expression
+    step: Expression
+    body: Body
+    ctype: CType = int64
+
+    def __post_init__(self) -> None:
+        check_identifier(self.variable)
+
+
+@dataclass(frozen=True, slots=True)
 class While(Statement):
     """``while (condition) { body }``"""
 

@@ -26,6 +26,7 @@ MOSAIC = Order(
             "mosaic.memory_needs",
             "mosaic.numpy_islands",
         ),
+        ("mosaic.kernels",),
         ("mosaic.program_differences", "mosaic.stored_programs"),
         ("mosaic.recompiles",),
         ("mosaic.executable",),
