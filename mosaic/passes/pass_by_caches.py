@@ -26,7 +26,8 @@ most_share_bytes = 8 << 20
 leave theirs. What the processor reports is the whole of it, 300 MB on a virtual machine of two cores."""
 
 page_bytes = 4096
-"""As far ahead as loads fetch: the processor does the rest of a page by itself. Two pages are as good."""
+"""As far ahead as loads fetch: the processor does the rest of a page by itself. Two pages are as good. Kernels that only read
+do not fetch: a matrix of 9 MB times a vector takes 1.9 of its time if they do, and the processor alone keeps up."""
 
 
 def pass_by_caches(program: IrProgram, target: Target) -> IrProgram:
@@ -42,7 +43,7 @@ def pass_by_caches(program: IrProgram, target: Target) -> IrProgram:
         if own is None or not _is_in_order(group, own):
             return (group,)
         past = tuple(number for number, one in enumerate(group.row_stages) if _is_long(one.result, least, unread))
-        ahead = page_bytes if any(_is_long(view, least) for view in _read_in_order(group)) else 0
+        ahead = page_bytes if past and any(_is_long(view, least) for view in _read_in_order(group)) else 0
         return (replace(group, schedule=replace(own, past_caches=past, bytes_ahead=ahead)),)
 
     return program.with_groups(change)

@@ -40,7 +40,7 @@ PROGRAMS: dict[str, tuple[Program, str, tuple[int, ...]]] = {
     "several results": (lambda x: [cnp.exp(x), cnp.exp(x) * x], "f4", (20_011,)),
 }
 
-READ_IN_ANOTHER_ORDER = ("sum of rows",)
+ONLY_READ = ("sum of rows", "sum of all")
 
 
 def small(target: str) -> Target:
@@ -60,7 +60,7 @@ def test_no_bit_depends_on_the_sizes_of_caches_or_on_threads(target: str) -> Non
         plain = mosaic.compile(program(x), inputs=[x], target=target, num_threads=1)
         for num_threads in (1, 2):
             model = mosaic.compile(program(x), inputs=[x], target=small(target), num_threads=num_threads)
-            assert ("__builtin_prefetch(" in model.source) == (name not in READ_IN_ANOTHER_ORDER), name
+            assert ("__builtin_prefetch(" in model.source) == (name not in ONLY_READ), name
             expected, results = plain(given), model(given)
             if not isinstance(results, tuple):
                 expected, results = (expected,), (results,)
@@ -100,7 +100,7 @@ def test_results_that_a_later_kernel_reads_stay_in_the_caches() -> None:
     _, after = around(
         "pass_by_caches", [rows, rows.sum(axis=0, keepdims=True) @ cnp.ones((1000, 4), dtype="float32")], [x]
     )
-    assert "bytes ahead" in after
+    assert "bytes ahead" not in after
     assert "storing past" not in after
 
 
