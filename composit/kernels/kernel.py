@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import update_wrapper
 from types import FunctionType
 from typing import Any, Protocol, runtime_checkable
@@ -43,10 +43,6 @@ class UsesKernels(Protocol):
 
     def kernel_function(self, kernel: Kernel) -> Any:
         """Return a differentiable function of the library that calls the kernel."""
-        ...
-
-    def is_own(self, value: object) -> bool:
-        """Whether a value is a tensor of the library."""
         ...
 
 
@@ -123,18 +119,31 @@ class Kernel:
         library = _library_of(arguments)
         if library is not None:
             return library.kernel_function(self)(*arguments)
-        unit, result, operands = self._bound(arguments)
-        return _in_form(apply(KernelCall(unit), *operands), result)
+        unit, result, operands = self.bound(arguments)
+        return self.in_form(apply(KernelCall(unit), *operands), result)
 
-    def _bound(self, arguments: Sequence[Any]) -> tuple[KernelUnit, Form, list[Any]]:
+    def bound(
+        self, arguments: Sequence[Any], convert: Callable[[Any], Any] = as_tensor
+    ) -> tuple[KernelUnit, Form, list[Any]]:
+        """Return the unit for arguments, the form of its result, and the operands; `convert` makes a tensor of each.
+
+        Raises:  OperandError: there are more or fewer arguments than parameters
+        """
         names = parameter_names(self.function_source)
         if len(arguments) != len(names):
             raise OperandError(
                 f"{self.name}: {len(arguments)} arguments were given; expected {len(names)}: {', '.join(names)}; give one for each"
             )
-        given = [_tensors(argument) for argument in arguments]
+        given = [_tensors(argument, convert) for argument in arguments]
         unit, result = self.unit_for(tuple(map(_form_of, given)))
         return unit, result, [leaf for each in given for leaf in _flat(each)]
+
+    def in_form(self, results: Any, form: Form) -> Any:
+        """Return results as the Python function returns them: one tensor, or tuples of these."""
+        if not isinstance(form, tuple):
+            return results
+        flat: tuple[Any, ...] = results if isinstance(results, tuple) else (results,)
+        return shaped(form, iter(flat))
 
     def vjp(self, *arguments: Any) -> Any:
         """Return the cotangents of the float arguments from ``vjp(x..., dy)``; dy is a tuple where the result is one.
@@ -149,13 +158,13 @@ class Kernel:
             array([  3., 120.])
         """
         *primal, cotangent = arguments
-        unit, _, operands = self._bound(primal)
+        unit, _, operands = self.bound(primal)
         return apply(KernelCall(unit.vjp()), *operands, *_flat(_tensors(cotangent)))
 
     def jvp(self, *arguments: Any) -> Any:
         """Return the results and their tangents from ``jvp(x..., dx...)``, with a tangent for each float argument."""
         count = len(parameter_names(self.function_source))
-        unit, _, operands = self._bound(arguments[:count])
+        unit, _, operands = self.bound(arguments[:count])
         tangents = [leaf for each in arguments[count:] for leaf in _flat(_tensors(each))]
         return apply(KernelCall(unit.jvp), *operands, *tangents)
 
@@ -164,12 +173,37 @@ class Kernel:
 
         Raises:  KernelError: it has several results
         """
-        unit, result, operands = self._bound(arguments)
+        unit, result, operands = self.bound(arguments)
         if result is not FLOAT:
             raise KernelError(
                 f"{self.name}: grad of {result} was asked for; expected one float result; call vjp with a cotangent for each"
             )
         return apply(KernelCall(unit.vjp()), *operands, 1.0)
+
+    @property
+    def nnModule(self) -> Any:  # the name that users of Knossos know
+        """A torch module that calls the kernel. Each read makes one."""
+        return self.nn_module()
+
+    def nn_module(self, *example: Any) -> Any:  # Any: a torch module, and torch tensors
+        """Return a torch module that calls the kernel; an example is taken for programs written for Knossos, without effect.
+
+        Raises:  MissingLibraryError: torch is not installed
+        """
+        return self._in_torch().kernel_module(self)
+
+    @property
+    def autogradFunction(self) -> Any:  # as nnModule
+        """An object whose `apply` calls the kernel on torch tensors, with torch's autograd."""
+        return self._in_torch().kernel_function(self)
+
+    def _in_torch(self) -> UsesKernels:
+        backend = get_backend("torch")
+        if not isinstance(backend, UsesKernels):
+            raise UnsupportedOperationError(
+                f"{self.name}: the backend {backend!r:.40} makes no modules; expected flashlight's; install flashlight"
+            )
+        return backend
 
     @property
     def source(self) -> str:
@@ -250,18 +284,26 @@ def _is_python(value: object) -> bool:
 
 def _library_of(arguments: Sequence[Any]) -> UsesKernels | None:
     """Return the backend whose tensors are among the arguments, None where there are none."""
-    if not any(type(each).__module__.partition(".")[0] == "torch" for each in arguments):
+    # A class of torch's, or derived from one, as parameters are; torch is not imported here.
+    classes = (base for each in arguments for base in type(each).__mro__)
+    if not any(base.__module__.partition(".")[0] == "torch" for base in classes):
         return None
     backend = get_backend("torch")
     return backend if isinstance(backend, UsesKernels) else None
 
 
-def _tensors(argument: Any) -> Any:  # Any: a tensor, or a tuple of these
-    return tuple(map(_tensors, argument)) if isinstance(argument, tuple) else as_tensor(argument)
+def _tensors(argument: Any, convert: Callable[[Any], Any] = as_tensor) -> Any:  # Any: a tensor, or a tuple of these
+    if isinstance(argument, tuple):
+        return tuple(_tensors(each, convert) for each in argument)
+    return convert(argument)
 
 
 def _form_of(argument: Any) -> Form:
-    return tuple(map(_form_of, argument)) if isinstance(argument, tuple) else kind_of(argument.dtype)
+    if isinstance(argument, tuple):
+        return tuple(map(_form_of, argument))
+    dtype = argument.dtype
+    # torch's dtypes are no numpy dtypes, and have the same names.
+    return kind_of(dtype if isinstance(dtype, np.dtype) else np.dtype(str(dtype).rpartition(".")[2]))
 
 
 def _flat(argument: Any) -> Iterator[Any]:
@@ -270,11 +312,3 @@ def _flat(argument: Any) -> Iterator[Any]:
             yield from _flat(each)
     else:
         yield argument
-
-
-def _in_form(results: Any, form: Form) -> Any:
-    """Return results as the Python function returns them: a tensor, or tuples of these."""
-    if not isinstance(form, tuple):
-        return results
-    flat: tuple[Any, ...] = results if isinstance(results, tuple) else (results,)
-    return shaped(form, iter(flat))

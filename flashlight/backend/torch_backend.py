@@ -16,12 +16,14 @@ import torch
 
 from composit.backends import PreparedProgram
 from composit.errors import ParameterError
+from composit.kernels.kernel import Kernel
 from composit.nn.scans.scan_operation import Scan
 from composit.operation import Array, Input, Scalar, TensorType
 from composit.program import Program, Reference, labels_of, running_in
 from composit.source import describe_source
 from flashlight.backend.torch_functions import torch_callable
 from flashlight.conversion import NUMPY_TO_TORCH, tensor_of
+from flashlight.kernels import KernelFunction, KernelModule
 
 _Value = Any  # Any: a torch tensor, a numpy array or scalar, or a Python number
 _Take = Callable[[_Value, TensorType], _Value]
@@ -44,6 +46,14 @@ class TorchBackend:
 
     def __init__(self, *, device: str | torch.device = "cpu") -> None:
         self.device = _checked_device(device)
+
+    def kernel_module(self, kernel: Kernel) -> KernelModule:
+        """Return a torch module that calls a kernel of `composit.kernels`."""
+        return KernelModule(kernel)
+
+    def kernel_function(self, kernel: Kernel) -> KernelFunction:
+        """Return the differentiable torch function of a kernel."""
+        return KernelFunction(kernel)
 
     def prepare(self, program: Program) -> PreparedProgram:
         """Return a function that runs the program on arrays."""

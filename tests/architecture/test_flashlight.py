@@ -14,6 +14,7 @@ FLASHLIGHT = Order(
             "flashlight.parameters",
             "flashlight.table",
         ),
+        ("flashlight.kernels",),
         # Rows build graphs, the capture asks the table for rows, the backend runs graphs: none needs another.
         ("flashlight.operations", "flashlight.capture", "flashlight.backend"),
         ("flashlight.sizes",),
