@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.architecture.sources import ROOT, Import, imports, modules
+from tests.sampling import only
 
 _MAY_IMPORT = {
     "composit": {"composit"},
@@ -143,8 +144,13 @@ def test_a_star_import_stands_only_where_names_are_gathered() -> None:
     assert not wrong
 
 
+# composit.nn imports composit and composit.numpy, which are alone in the slow run.
 @pytest.mark.parametrize(
-    "name", ["composit", "composit.multidigraph", "composit.numpy", "composit.nn", "composit.types", "mosaic"]
+    "name",
+    only(
+        ["composit.multidigraph", "composit.nn", "mosaic"],
+        ["composit", "composit.multidigraph", "composit.numpy", "composit.nn", "composit.types", "mosaic"],
+    ),
 )
 def test_importing_loads_none_of_the_heavy_libraries(name: str) -> None:
     loaded = _modules_after(f"import {name}")

@@ -16,6 +16,7 @@ if find_spec("silero_vad") is None:  # its import would set the number of torch'
 
 from examples import voice_activity
 from examples.sounds import RATE, made_sounds, read_wave, write_wave
+from tests.sampling import in_turn
 
 # The goal that the example states; sums of 32-bit numbers in another order differ by less.
 MOST = 1e-5
@@ -23,8 +24,7 @@ MOST = 1e-5
 
 # torch says so of all scripted models; what people have in files has to be read all the same.
 @pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("model", ["scripted", "python"])
-@pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
+@pytest.mark.parametrize(("backend", "model"), in_turn(["numpy", "mosaic", "torch"], ["scripted", "python"]))
 def test_made_sounds_have_torchs_probabilities(
     model: str, backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.numpy_suite import recording, reports, running
+from tests.numpy_suite.long_tests import LONG_TESTS
 
 REFERENCE = Path(__file__).with_name("reference_counts.json")
 
@@ -56,7 +57,9 @@ def main() -> int:
         return _debug(arguments.debug, mode)
     paths = arguments.files or running.all_files()
     if arguments.update_fallbacks:
-        recording.update_fallbacks(running.run_sample(paths, mode, recording.SAMPLE_ONE_IN))
+        long_tests = [test_id for test_id in LONG_TESTS if test_id.partition("::")[0] in paths]
+        long_results = running.run_tests(long_tests, mode) if long_tests else []
+        recording.update_fallbacks(running.run_sample(paths, mode, recording.SAMPLE_ONE_IN), long_results)
         return 0
     results = [running.read_result(path, mode) for path in paths] if arguments.last else running.run_files(paths, mode)
     if mode == "reference" and not arguments.files:

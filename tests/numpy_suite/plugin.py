@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import linecache
 import signal
 import zlib
 from collections import Counter
@@ -22,28 +23,10 @@ from composit.numpy.calls.fallback import count_fallbacks
 from tests.numpy_suite import comparisons, expectations
 from tests.numpy_suite.excluded import reason_left_out
 from tests.numpy_suite.loading import NUMPY_ROOT, load
+from tests.numpy_suite.long_tests import LONG_TESTS
 from tests.prepared import by_programs
 
 SMALL_FILE = 40  # tests; a sample of these would hold next to none
-# Loops that take a second or more of a sample that takes a minute; only a full run runs them.
-LONG_TESTS = frozenset(
-    (
-        "_core/tests/test_mem_overlap.py::TestUFunc::test_unary_ufunc_call_fuzz",
-        "_core/tests/test_mem_overlap.py::TestUFunc::test_unary_ufunc_call_complex_fuzz",
-        "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_1d_manual",
-        "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_accumulate_fuzz",
-        "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_reduce_fuzz",
-        "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_reduceat_fuzz",
-        "_core/tests/test_nditer.py::test_iter_buffered_reduce_reuse",
-        "_core/tests/test_ufunc.py::TestUfunc::test_ufunc_at_inner_loops[add-f]",
-        "_core/tests/test_ufunc.py::TestUfunc::test_ufunc_at_inner_loops[fmax-P]",
-        "_core/tests/test_ufunc.py::TestUfunc::test_ufunc_at_inner_loops[fmin-i]",
-        "fft/tests/test_helper.py::TestFFTShift::test_equal_to_original",
-        "lib/tests/test_polynomial.py::TestPolynomial::test_roots",
-        "linalg/tests/test_regression.py::TestRegression::test_openblas_threading",
-        "polynomial/tests/test_polynomial.py::TestMisc::test_polyroots",
-    )
-)
 
 
 class TestTimeoutError(BaseException):
@@ -78,10 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     path_to_count = Counter(item.path for item in items)
     kept = []
     for item in items:
+        if not _is_sampled(item.nodeid, path_to_count[item.path], one_in):
+            continue
         reason = reason_left_out(item.nodeid)
         if reason is not None:
             _write(config, {"id": item.nodeid, "outcome": "excluded", "line": reason})
-        elif item.nodeid not in done and _is_sampled(item.nodeid, path_to_count[item.path], one_in):
+        elif item.nodeid not in done:
             kept.append(item)
     items[:] = kept
 
@@ -170,10 +155,11 @@ def _where(call: pytest.CallInfo[None]) -> dict[str, Any]:
     in_test = [entry for entry in entries if "/tests/" in str(entry.path)] or entries[-1:]
     place = in_test[-1] if in_test else excinfo.traceback[-1]
     last = excinfo.traceback[-1]
-    source = str(place.statement).strip().splitlines()
+    # The line alone: to find where a statement begins, pytest parses the file for each test that fails.
+    source = linecache.getline(str(place.path), place.lineno + 1).strip()
     return {
         "error": f"{type(excinfo.value).__name__}: {' | '.join(text[:3])[:300]}",
-        "line": f"{Path(place.path).name}:{place.lineno + 1}: {source[0] if source else ''}"[:200],
+        "line": f"{Path(place.path).name}:{place.lineno + 1}: {source}"[:200],
         "raised": f"{'/'.join(Path(last.path).parts[-3:])}:{last.lineno + 1}",
     }
 

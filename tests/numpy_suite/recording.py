@@ -18,6 +18,7 @@ RECORD = Path(__file__).with_name("recorded.json")
 SAMPLED_FALLBACKS = Path(__file__).with_name("sampled_fallbacks.json")
 # The sample of numpy's tests that is run each time: of files with many tests one in so many.
 SAMPLE_ONE_IN = 25
+LONG = "long tests of "  # and a file's path: where the counts of its LONG_TESTS stand among those of samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,16 @@ def update(results: Sequence[FileResult], mode: str) -> None:
 def sampled_fallbacks() -> dict[str, dict[str, int]]:
     """Return for each file how often numpy's functions decided, in the tests of its sample that pass, what rules declined.
 
-    A file that is not named has no such call.
+    The tests that a sample leaves out, because they take long, are rows of their own. A file that is not named has no such
+    call.
     """
     return json.loads(SAMPLED_FALLBACKS.read_text(encoding="utf-8")) if SAMPLED_FALLBACKS.exists() else {}
 
 
-def update_fallbacks(results: Sequence[FileResult]) -> None:
-    """Write these counts of samples in place of what was recorded of the files."""
+def update_fallbacks(results: Sequence[FileResult], long_results: Sequence[FileResult]) -> None:
+    """Write these counts of samples, and of tests that samples leave out, in place of what was recorded of the files."""
     rows = sampled_fallbacks() | {result.path: dict(result.fallbacks) for result in results}
+    rows |= {LONG + result.path: dict(result.fallbacks) for result in long_results}
     named = {path: counts for path, counts in rows.items() if counts}
     SAMPLED_FALLBACKS.write_text(json.dumps(named, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

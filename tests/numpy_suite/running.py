@@ -112,7 +112,15 @@ def run_sample(paths: Sequence[str], mode: str, one_in: int) -> list[FileResult]
         return [read_outcomes(path, out) for path in paths]
 
 
-def _run_to_the_end(paths: Sequence[str], mode: str, directory: str, one_in: int) -> Path:
+def run_tests(test_ids: Sequence[str], mode: str) -> list[FileResult]:
+    """Return the outcomes of single tests by their files, all run by one process."""
+    paths = sorted({test_id.partition("::")[0] for test_id in test_ids})
+    with tempfile.TemporaryDirectory() as directory:
+        out = _run_to_the_end(test_ids, mode, directory, one_in=1)
+        return [read_outcomes(path, out) for path in paths]
+
+
+def _run_to_the_end(targets: Sequence[str], mode: str, directory: str, one_in: int) -> Path:
     """Return the file of outcomes; a test that kills the process fails, and the rest run in a new one."""
     out, done_path = Path(directory) / "out.jsonl", Path(directory) / "done"
     options = ["--suite-out", str(out), "-q", "--no-header", "--tb=no", "--show-capture=no", "-p", "no:logging"]
@@ -120,7 +128,7 @@ def _run_to_the_end(paths: Sequence[str], mode: str, directory: str, one_in: int
     options += ["--suite-timeout", str(TEST_TIMEOUT_S if one_in == 1 else SAMPLED_TEST_TIMEOUT_S)]
     for _ in range(MAX_RESTARTS):
         done_path.write_text("\n".join(_ids_run(out)), encoding="utf-8")
-        _run(command(paths, mode, *options), directory)
+        _run(command(targets, mode, *options), directory)
         if any(row.get("finished") for row in _rows(out)):
             break
     return out

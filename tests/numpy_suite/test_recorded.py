@@ -1,7 +1,7 @@
 """A sample of numpy's own tests passes as recorded, and what newly passes has been recorded.
 
 The sample is the same in each run: of a file with many tests those whose id falls into one residue class, of a small
-file all. The whole suite is `python -m tests.numpy_suite`.
+file all. What takes seconds is left out of it, and run in the slow run. The whole suite is `python -m tests.numpy_suite`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from functools import lru_cache
 import pytest
 
 from tests.numpy_suite import recording, running
+from tests.numpy_suite.long_tests import LONG_TESTS
 
 RECORDED = recording.recorded("lazy")
 FALLBACKS = recording.sampled_fallbacks()
-NUM_BATCHES = 4  # of files whose samples one process runs, which takes seconds to start
-BATCHES = [tuple(sorted(RECORDED)[start::NUM_BATCHES]) for start in range(NUM_BATCHES)]
+NUM_BATCHES = 2  # of files whose samples one process runs, which takes seconds to start
+# They take ten seconds to import.
+SLOW_FILES = ("linalg/tests/test_linalg.py",)
+QUICK_FILES = [path for path in sorted(RECORDED) if path not in SLOW_FILES]
+BATCHES = [SLOW_FILES, *(tuple(QUICK_FILES[start::NUM_BATCHES]) for start in range(NUM_BATCHES))]
 
 
 @lru_cache(maxsize=1)
@@ -25,7 +29,12 @@ def _outcomes(batch: tuple[str, ...]) -> dict[str, running.FileResult]:
 
 # Of module scope, so that pytest runs all tests of one batch before those of the next.
 @pytest.fixture(
-    scope="module", params=[(batch, path) for batch in BATCHES for path in batch], ids=lambda param: param[1]
+    scope="module",
+    params=[
+        pytest.param((batch, path), id=path, marks=pytest.mark.slow if batch is SLOW_FILES else ())
+        for batch in BATCHES
+        for path in batch
+    ],
 )
 def outcome(request: pytest.FixtureRequest) -> running.FileResult:
     batch, path = request.param
@@ -37,6 +46,15 @@ def test_file_of_numpys_suite_passes_as_recorded(outcome: running.FileResult) ->
     assert not different, "\n".join(
         [*different, f"when this is right, record it: python -m tests.numpy_suite --update {outcome.path}"]
     )
+
+
+@pytest.mark.slow
+def test_long_tests_of_numpys_suite_pass_as_recorded() -> None:
+    results = running.run_tests(LONG_TESTS, "lazy")
+    assert sum(len(result.passed) + len(result.failed) for result in results) == len(LONG_TESTS)
+    assert [line for result in results for line in recording.differences(result, RECORDED[result.path])] == []
+    counted = {recording.LONG + result.path: dict(result.fallbacks) for result in results if result.fallbacks}
+    assert counted == {path: row for path, row in FALLBACKS.items() if path.startswith(recording.LONG)}
 
 
 def test_rules_decline_as_many_calls_as_recorded(outcome: running.FileResult) -> None:

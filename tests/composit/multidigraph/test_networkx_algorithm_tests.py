@@ -106,7 +106,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", only(["multigraphs", "directed_graphs"], RUNS))
+@pytest.mark.parametrize("name", only(["multigraphs"], RUNS))
 def test_networkx_algorithms_pass_their_own_tests_on_our_graph(name: str, tmp_path: Path) -> None:
     run = RUNS[name]
     repository = Path(__file__).parents[3]

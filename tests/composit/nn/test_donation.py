@@ -74,7 +74,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", only(["momentum", "adam"], OPTIMIZERS))
+@pytest.mark.parametrize("name", only(["adam"], OPTIMIZERS))
 def test_parameters_and_state_are_updated_where_they_lie(name: str) -> None:
     optimizer = OPTIMIZERS[name]
     step, plain = (compile_step(_training_step(optimizer), donate=each) for each in ((0, 1), ()))

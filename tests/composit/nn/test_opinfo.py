@@ -21,7 +21,7 @@ ROWS = {**ADAPTERS, **SPATIAL}
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_part_of_torchs_samples_are_torchs(name: str) -> None:
-    _check(name, one_in=11)
+    _check(name, one_in=31)
 
 
 @pytest.mark.slow

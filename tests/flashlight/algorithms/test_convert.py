@@ -16,6 +16,7 @@ import flashlight
 from composit.errors import OperandError, ParameterError, ShapeError, UnsupportedOperationError
 from composit.program import count_evaluations
 from tests.flashlight.algorithms.networks import NETWORKS, SHAPE, network, picture
+from tests.sampling import one_in
 
 _NEAR = {"rtol": 1e-4, "atol": 1e-5}
 _CONVOLUTION = "gemm"
@@ -45,7 +46,7 @@ def _branching() -> _Branching:
     return _Branching().eval()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", one_in(2, NETWORKS))
 def test_a_converted_network_gives_torchs_results(name: str) -> None:
     module = network(name)
     model = flashlight.convert(module, {"conv2d": _CONVOLUTION}, SHAPE)

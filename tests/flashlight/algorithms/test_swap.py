@@ -59,7 +59,7 @@ def _gradients(model: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
     return [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
 
 
-@pytest.mark.parametrize("name", only(("mobilenet", "squeezenet"), NETWORKS))
+@pytest.mark.parametrize("name", only(("mobilenet",), NETWORKS))
 def test_a_swapped_network_gives_torchs_results_and_gradients(name: str) -> None:
     model, twin = _two(name)
     _swap_all(model)
@@ -172,7 +172,7 @@ def test_second_derivatives_equal_torchs() -> None:
     torch.testing.assert_close(*penalties, **_NEAR)
 
 
-@pytest.mark.parametrize("how", ["deepcopy", "pickle", "torch.save"])
+@pytest.mark.parametrize("how", only(["deepcopy", "torch.save"], ["deepcopy", "pickle", "torch.save"]))
 def test_copies_compute_and_train_apart_from_the_original(how: str) -> None:
     model, _ = _two("resnet")
     flashlight.swap_conv2d(model, _CONVOLUTION)

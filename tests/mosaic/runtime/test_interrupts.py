@@ -12,13 +12,13 @@ import pytest
 from composit.operation import tensor_type
 from mosaic.runtime.execute import PreparedFunction
 from tests.mosaic.runtime.programs import PATIENCE_S, run_source, start_python
-from tests.sampling import only
+from tests.sampling import in_turn, only
 
 NUM_TASKS = 2000
 COUNTS = tensor_type((NUM_TASKS,), "int64")
 NUMBER = tensor_type((1,), "int64")
 
-# Each task notes that it ran, and takes as many milliseconds as the input says: all of them would take minutes.
+# Each task notes that it ran, and takes as many microseconds as the input says: all of them would take minutes.
 SLEEPING = run_source(
     """
     struct work work = {*(const long *)inputs[0], outputs[0]};
@@ -30,11 +30,11 @@ SLEEPING = run_source(
     """,
     before="""
     #include <time.h>
-    struct work { long milliseconds; long *counts; long start; };
+    struct work { long microseconds; long *counts; long start; };
     static void sleep_once(void *context, long task, long thread) {
         (void)thread;
         const struct work *work = context;
-        const struct timespec pause = {0, work->milliseconds * 1000000};
+        const struct timespec pause = {0, work->microseconds * 1000};
         nanosleep(&pause, NULL);
         work->counts[work->start + task] += 1;
     }
@@ -65,14 +65,13 @@ def signalling(done: threading.Event) -> threading.Thread:
     """A thread that sends signals until it is told to stop."""
 
     def send() -> None:
-        while not done.wait(0.05):
+        while not done.wait(0.02):
             os.kill(os.getpid(), signal.SIGUSR1)
 
     return threading.Thread(target=send)
 
 
-@pytest.mark.parametrize("num_tasks", [1, NUM_TASKS], ids=["one task each", "many tasks"])
-@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize(("num_threads", "num_tasks"), in_turn([1, 2], [1, NUM_TASKS]))
 def test_a_handler_that_raises_ends_the_run_and_the_next_one_is_whole(
     num_threads: int, num_tasks: int, prepare: Callable[..., PreparedFunction], handled: list[int]
 ) -> None:
@@ -83,7 +82,7 @@ def test_a_handler_that_raises_ends_the_run_and_the_next_one_is_whole(
     sender.start()
     try:
         with pytest.raises(StopError):
-            function.run_into([np.array([100])], [out])
+            function.run_into([np.array([30_000])], [out])
     finally:
         done.set()
         sender.join()
@@ -106,7 +105,7 @@ def test_every_way_of_calling_hears_a_signal(
         sender.start()
         try:
             with pytest.raises(StopError):
-                function.run(kind([np.array([100])]))
+                function.run(kind([np.array([30_000])]))
         finally:
             done.set()
             sender.join()
@@ -119,7 +118,7 @@ def test_another_thread_runs_on_while_the_main_thread_handles_signals(
 ) -> None:
     function = prepare(SLEEPING.replace("{step}", "2000"), (NUMBER,), (COUNTS,), 1)
     results: list[np.ndarray] = []
-    worker = threading.Thread(target=lambda: results.extend(function.run([np.array([1])])))
+    worker = threading.Thread(target=lambda: results.extend(function.run([np.array([200])])))
     worker.start()
     os.kill(os.getpid(), signal.SIGUSR1)
     worker.join()
@@ -134,19 +133,19 @@ def test_ctrl_c_in_a_compiled_model_raises_keyboard_interrupt(num_threads: int, 
         import numpy as np
         import composit.numpy as cnp, mosaic
         x = y = cnp.asarray(np.full((1500, 1500), 1e-4))
-        for _ in range(400):  # minutes of work
+        for _ in range(100):  # half a minute of work, or more
             y = cnp.tanh(y @ x)
         z = cnp.asarray(np.ones(3))
         long = mosaic.compile([y, z + 1], inputs=[x, z], num_threads={num_threads})
         short = mosaic.compile(z + 1, inputs=[z], num_threads={num_threads})
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         out = [np.zeros((1500, 1500)), np.zeros(3)]
         try:
             long(np.full((1500, 1500), 1e-4), np.ones(3), out=out)
             print("was not heard")
         except KeyboardInterrupt:
             print("heard", short(np.ones(3)).tolist())
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
             long(np.full((1500, 1500), 1e-4), np.ones(3))
         except KeyboardInterrupt:

@@ -11,6 +11,7 @@ import pytest
 from mosaic.runtime import processes
 from mosaic.runtime.processes import Finished, run_program
 from tests.mosaic.runtime.programs import PATIENCE_S, ends_soon, start_python, write_program
+from tests.sampling import only
 
 # Tells its own number and that of its child, which ignores whatever can be ignored, and waits.
 _ANNOUNCE_AND_HANG = """
@@ -51,7 +52,7 @@ def test_a_program_gives_its_status_and_both_its_streams(tmp_path: Path) -> None
     assert run_program([program, "word"], timeout_s=PATIENCE_S) == Finished(3, "out word\nerr\n")
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", only([signal.SIGKILL], [signal.SIGTERM, signal.SIGKILL]))
 def test_a_program_and_its_children_end_when_a_signal_ends_us(how: int, hanging: str, announcement: Path) -> None:
     us = start_python(_RUN_IT.format(program=hanging))
     process_ids = announced(announcement)
