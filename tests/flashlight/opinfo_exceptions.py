@@ -26,6 +26,7 @@ WITHOUT_VALUES: dict[str, str] = {
 }
 WITHOUT_GRADIENTS: dict[str, str] = {
     "linalg.pinv|hermitian": "of matrices that are not Hermitian, as its samples are, torch's gradient is that of no function",
+    "istft": "torch loses the gradient of the window of one sample, not that of a copy of this window",
     "as_strided_scatter": "torch gives the input what it gives the source, where the source was written over the input",
 }
 _ROUNDED_INSIDE = "torch rounds between the steps of its kernel"

@@ -92,7 +92,7 @@ def _with_fixed_phase(xp: Namespace, g: ArrayOrTensor, vectors: ArrayOrTensor) -
 
     A change dv of a vector is turned by -Im(dv[k]) / v[k], with k the place of its largest element.
     """
-    if vectors.dtype.kind != "c":
+    if vectors.dtype.kind != "c" or 0 in xp.shape(vectors):
         return g
     turning = -xp.imag(xp.sum(xp.conjugate(g) * vectors, axis=-2, keepdims=True))
     lengths = xp.abs(vectors)

@@ -74,3 +74,12 @@ def test_a_part_written_into_no_elements_leaves_them() -> None:
     with flashlight.tracer.trace():
         y = torch.slice_scatter(x, x.clone(), -1, 0, 0)
     assert cnp.evaluate(y).shape == (0, 0)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (2, 0, 0)])
+def test_eigenvectors_of_empty_matrices_have_a_gradient(shape: tuple[int, ...]) -> None:
+    x = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
+    with flashlight.tracer.trace():
+        total = torch.linalg.eig(x)[1].abs().sum()
+    (gradient,) = cnp.evaluate(chain_rule({total: total}, [x]))
+    assert gradient.shape == shape
