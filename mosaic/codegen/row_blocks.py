@@ -14,15 +14,22 @@ from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir.statements import RowStage
+from mosaic.ir.views import Buffer
 
 
 @dataclass(frozen=True, slots=True)
 class RowBlockEmitter:
-    """Emits the reduction of some neighbouring rows, with `turns` accumulators for each."""
+    """Emits the reduction of some neighbouring rows, with `turns` accumulators for each.
+
+    following: stages that go on with the number of each row
+    stored:    results that the kernel writes to memory
+    """
 
     emitter: Emitter
     stage: RowStage
     turns: int
+    following: Sequence[RowStage]
+    stored: frozenset[Buffer]
 
     def emit(self, rows: Sequence[Row], scope: Scope) -> tuple[c.Statement, ...]:
         """Return the statements for rows of one length; the scope knows no axis of the rows."""
@@ -39,8 +46,20 @@ class RowBlockEmitter:
             self._take_rest(row, own[0], scope, stop)
             scalar = combine_lanes(emitter.lanes, str(stage.reducer), stage.result.dtype, c.Name(own[0]))
             result = emitter.lanes.broadcast_register(scalar, stage.result.dtype)
-            emitter.store(stage.result, result, scope, row.where(c.literal(0), None))
+            self._finish(row, result, scope)
         return tuple(scope.statements)
+
+    def _finish(self, row: Row, result: c.Expression, scope: Scope) -> None:
+        """Compute what follows from the number of a row, and store what leaves the kernel."""
+        own, where = scope.inner(*range(len(row.axes))), row.where(c.literal(0), None)
+        values = [(self.stage.result, result)]
+        for stage in self.following:
+            own.bound.update((view.buffer, value) for view, value in values)
+            values.append((stage.result, self.emitter.value(stage.expression, own, where)))
+        for view, value in values:
+            if view.buffer in self.stored:
+                self.emitter.store(view, value, own, where)
+        scope.statements.extend(own.statements)
 
     def _body(
         self, rows: Sequence[Row], sums: Sequence[Sequence[str]], index: c.Name, scope: Scope

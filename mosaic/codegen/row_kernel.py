@@ -215,8 +215,8 @@ def _loop_over_blocks(
     group: Group, rows: RowEmitter, count: int, start: c.Expression, stop: c.Expression
 ) -> tuple[tuple[c.Statement, ...], c.Expression]:
     """Return the loop over as many rows at once as fit, and where the rows begin that are left over."""
-    (stage,), (phase,) = rows.stages, rows.schedule
-    blocks = RowBlockEmitter(rows.emitter, stage, phase.turns)
+    stage, *following = rows.stages
+    blocks = RowBlockEmitter(rows.emitter, stage, rows.schedule[0].turns, following, rows.stored)
     length = rows.emitter.operands.extent(group.length)
     places = [Row((c.Name("row") + step,), c.literal(0), length, group.most_length) for step in range(count)]
     statements = blocks.emit(places, Scope(frozenset()))

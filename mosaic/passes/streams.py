@@ -14,6 +14,7 @@ from mosaic.codegen.narrowing import vectors_of_store
 from mosaic.ir.affine import moves
 from mosaic.ir.expressions import Apply, loads, walk
 from mosaic.ir.statements import Group, RowStage
+from mosaic.ir.views import BufferKind
 from mosaic.targets import Target, line_bytes
 
 widest_stream = 32
@@ -91,11 +92,26 @@ def fills_lines(stages: Sequence[RowStage]) -> bool:
     return all(stage.result.strides == (1,) for stage in stages)
 
 
+def lies_on_vectors(group: Group, vector_bytes: int) -> bool:
+    """Whether the rows that a group reads lie in memory of ours, where each begins as a vector does."""
+    views = [load.view for stage in group.row_stages for load in loads(stage.expression)]
+    along = [view for view in views if view.strides[0] and view.strides[-1] == 1 and view.extents[-1] != 1]
+    is_ours = all(view.buffer.kind in (BufferKind.CONSTANT, BufferKind.TEMPORARY) for view in along)
+    return is_ours and all(
+        not moves((view.offset,)) and view.most_shape[-1] * view.dtype.itemsize % vector_bytes == 0 for view in along
+    )
+
+
 def reads_one_operand_again(group: Group) -> bool:
-    """Whether a group reduces each row of a matrix with an operand that is the same for all rows, as `matrix @ vector` does."""
-    if not group.is_of_rows or len(group.stages) > 1 or len(group.rows) != 1 or moves((*group.rows, group.length)):
+    """Whether a group reduces each row of a matrix with an operand that is the same for all rows, as `matrix @ vector` does.
+
+    Stages that go on with the number of each row, such as a bias, may follow.
+    """
+    if not group.is_of_rows or len(group.rows) != 1 or moves((*group.rows, group.length)):
         return False
-    (stage,) = group.row_stages
+    stage, *following = group.row_stages
+    if not all(each.is_per_row for each in following):
+        return False
     if not stage.is_along_row or stage.serial or stage.finds_position or not is_plain(stage):
         return False
     if num_applied(stage) > most_streamed:

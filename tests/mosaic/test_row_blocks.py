@@ -48,3 +48,18 @@ def test_rows_that_share_nothing_or_are_summed_in_blocks_are_reduced_one_by_one(
     matrix, other, long = (cnp.asarray(numbers(*shape)) for shape in ((9, 300), (9, 300), (5, 20_000)))
     _, after = around("schedule", [(matrix * other).sum(axis=1), long @ long[0]], [matrix, other, long])
     assert "rows at once" not in after
+
+
+@pytest.mark.parametrize("rows", [3, 64, 1003])
+def test_a_bias_behind_a_matrix_times_a_vector_leaves_rows_taken_together(rows: int) -> None:
+    generator = np.random.default_rng(0)
+    weights, bias, given = (generator.normal(size=shape).astype("f4") for shape in ((rows, 256), (rows, 1), (256, 1)))
+    x = cnp.asarray(given)
+    y = cnp.tanh(cnp.asarray(weights) @ x + cnp.asarray(bias))
+    one, two = (mosaic.compile(y, inputs=[x], num_threads=number) for number in (1, 2))
+    assert "row += 4" in one.source
+    np.testing.assert_allclose(one(given), np.tanh(weights @ given + bias), rtol=1e-4, atol=1e-5)
+    assert one(given).tobytes() == two(given).tobytes()
+    # A row left over is summed in the same order as those taken together.
+    last = mosaic.compile(cnp.tanh(cnp.asarray(weights[-3:]) @ x + cnp.asarray(bias[-3:])), inputs=[x])
+    assert last(given).tobytes() == one(given)[-3:].tobytes()
