@@ -15,8 +15,8 @@ from mosaic.ir.kinds import Kind, Product
 from mosaic.ir.statements import Definition, IrProgram, Matmul, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, numbers_only
 from mosaic.lowering.registry import Memory
-from mosaic.passes.canonical_axes import without_unit_axes
-from mosaic.passes.inline_elementwise import largest_expression
+from mosaic.passes.canonical_axes import in_memory_order, without_unit_axes
+from mosaic.passes.inline_elementwise import is_movement, largest_expression
 from mosaic.passes.product_positions import with_most_rows, with_positions
 from mosaic.passes.remove_unused import remove_unused
 from mosaic.passes.uses import moves_behind_update, readers, updates
@@ -29,7 +29,7 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
     """Return the program in which each product's only user is its epilogue, if it is elementwise over the product.
 
     What brings channels that are stored last into another order stays a pass of its own: each vector of an epilogue would go to as
-    many lines of memory as it has lanes.
+    many lines of memory as it has lanes. Such a pass only copies, by squares in registers; the epilogue computes.
 
     Pre:  statements are definitions, matmuls and islands
     Post: no product is left whose result nothing reads, as of stack([x @ w, y @ w])[1] after both have their epilogues
@@ -37,6 +37,7 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
     statements: list[Statement | None] = list(program.statements)
     users = readers(program.statements)
     updated, protected = updates(program), frozenset(program.delivered)
+    copies: dict[int, Definition] = {}
     for position, statement in enumerate(statements):
         if not isinstance(statement, Product) or statement.result.buffer in protected:
             continue
@@ -45,11 +46,37 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
             continue
         user = statements[places[0]]
         fused = None if user is None else with_epilogue(user, statement)
-        if fused is not None and not (statement.result.buffer in memory.reordered and fused.result.strides[-1] != 1):
-            # The fused product takes the user's position, after everything that the epilogue reads.
+        if user is None or fused is None:
+            continue
+        # The fused product takes the user's position, after everything that the epilogue reads.
+        if statement.result.buffer not in memory.reordered or fused.result.strides[-1] == 1:
             statements[position], statements[places[0]] = None, _by_rows(fused)
-    joined = (with_most_rows(each) for each in statements if each is not None)
+        elif _pays_with_copy(user, fused, statement.result):
+            product = fused.with_epilogue(statement.result, fused.epilogue, fused.origins)
+            statements[position], statements[places[0]] = None, product
+            copies[places[0]] = _copy(fused, statement.result)
+    every = (each for place, one in enumerate(statements) for each in (one, copies.get(place)))
+    joined = (with_most_rows(each) for each in every if each is not None)
     return remove_unused(replace(program, statements=tuple(joined)))
+
+
+@singledispatch
+def _pays_with_copy(user: Kind, fused: Product, stored: View) -> bool:
+    """Whether a product computes what its user does where it stores its sums, and a copy brings that into the user's order."""
+    return False
+
+
+@_pays_with_copy.register
+def _(user: Definition, fused: Product, stored: View) -> bool:
+    is_alike = fused.result.dtype == stored.dtype and fused.result.extents == stored.extents
+    # What lies in the user's order would be loaded lane by lane.
+    lies_alike = all(load.view.strides[-1] in (0, 1) for load in loads(fused.epilogue))
+    return is_alike and lies_alike and not is_movement(user.expression)
+
+
+def _copy(fused: Product, stored: View) -> Definition:
+    """Return the copy of a product's values to where its user stored them."""
+    return in_memory_order(Definition(fused.result, Load(stored), fused.origins))
 
 
 @singledispatch
@@ -113,7 +140,7 @@ def _(matmul: Matmul, user: Definition) -> tuple[Product, Definition | None]:
 
     Rows that go into the middle of an array with a border, y[56, 56, 144 by 8352, 144, 1], are rows of 56 products.
     """
-    shaped = user.reshaped(matmul.result.shape, ())
+    shaped = _shaped_as(matmul.result, user)
     *positions, columns = user.result.extents or (1,)
     if shaped is not None or columns != matmul.result.shape[-1] or len(positions) < 2 or moves(user.result.extents):
         return matmul, shaped
@@ -121,6 +148,18 @@ def _(matmul: Matmul, user: Definition) -> tuple[Product, Definition | None]:
         return matmul, None
     split = with_positions(matmul, numbers_only(tuple(positions)))
     return (matmul, None) if split is None else (split, user)
+
+
+def _shaped_as(result: View, user: Definition) -> Definition | None:
+    """Return the user, whose axes are in the order of memory, with those of a product, whose columns lie side by side.
+
+    The lines of an image whose channels come first are products y[56, 64, 56 by 56, 3136, 1].
+    """
+    order = sorted(range(result.ndim), key=lambda axis: (-result.strides[axis], axis))
+    if result.strides[-1] != 1 or order == list(range(result.ndim)):
+        return user.reshaped(result.shape, ())
+    shaped = user.reshaped(tuple(result.shape[axis] for axis in order), ())
+    return None if shaped is None else shaped.transposed([order.index(axis) for axis in range(result.ndim)])
 
 
 def in_order_of(buffer: Buffer, user: Definition) -> Definition:

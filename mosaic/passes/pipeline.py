@@ -47,6 +47,7 @@ from mosaic.passes.store_filters import store_filters
 from mosaic.passes.store_panels import store_panels
 from mosaic.passes.tile_scheme import TileScheme
 from mosaic.passes.validate import validate
+from mosaic.passes.write_as_read import write_as_read
 from mosaic.passes.write_in_place import write_in_place
 from mosaic.targets import Target
 
@@ -141,6 +142,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         yield inline_elementwise
         if options.as_numpy and not any(isinstance(each.operation, InOrder) for each in request.program.instructions):
             yield partial(choose_output_layouts, memory=memory)
+        yield write_as_read
         yield order_axes
         yield partial(exchange_products, memory=memory)
         yield partial(split_reductions, memory=memory)

@@ -5,7 +5,8 @@ After:   y = x[m, k] @ panels[n / nr, k, nr]          w constant: packed when th
          panels[n / nr, k, nr] = w[k, n]; y = ...     w computed: a copy that runs before
          y = x[m, k] @ w[k, n] in panels              w read by one product only: each task packs the panel it needs
 
-A right operand that few rows use and whose columns lie side by side is read in place.
+A right operand that few rows use and whose columns lie side by side is read in place, as are windows along the lines of an image
+where an algorithm says so.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class _Packer:
         right = matmul.right
         # A matrix that differs in each turn of a loop is packed in the turn.
         is_constant = right.buffer.kind is BufferKind.CONSTANT and not right.is_moving
-        is_readable = right.strides[-1] == 1 and len(matmul.depth) == 1
+        is_readable = right.strides[-1] == 1 and (len(matmul.depth) == 1 or matmul.reads_windows)
         num_rows = matmul.sizes[0] * math.prod(matmul.batch[num_pairs_axes(matmul) :])
         is_in_place = num_rows <= few_rows if matmul.is_in_place is None else matmul.is_in_place
         if not is_constant and is_in_place and is_readable:

@@ -17,6 +17,7 @@ PASSES = [
     "read_before_updates",
     "inline_elementwise",
     "choose_output_layouts",
+    "write_as_read",
     "order_axes",
     "exchange_products",
     "split_reductions",
@@ -63,7 +64,7 @@ def test_without_fusion_the_passes_that_fuse_are_left_out() -> None:
     x = doubles(2, 3)
     names = [stage.name for stage in mosaic.stages(x + 1, inputs=[x], fuse=False)]
     joining = {"inline_elementwise", "split_reductions", "fuse_epilogues", "fuse_attention", "join_column_reductions"}
-    ordering = {"choose_output_layouts", "exchange_products", "order_axes"}
+    ordering = {"choose_output_layouts", "write_as_read", "exchange_products", "order_axes"}
     assert names == [name for name in PASSES if name not in joining | ordering]
 
 
