@@ -221,6 +221,8 @@ class Emitter:
             loaded = (
                 use(memory.load(vector))(place) if count is None else use(memory.load_partial(vector))(place, count)
             )
+        elif count is None and step == 2 and vector.lanes > 2:
+            loaded = use(memory.load_every_second(vector))(place)
         elif count is None:
             loaded = use(memory.load_strided(vector))(place, c.literal(step))
         else:

@@ -20,6 +20,7 @@ from composit.nn.operations.convolution import Convolution, FilterGradient, Tran
 from mosaic.ir import statements as ir
 from mosaic.ir.expressions import Accumulated, Apply, Load, convert, literal
 from mosaic.ir.views import View
+from mosaic.lowering.convolution_planes import append_planes, has_short_lines
 from mosaic.lowering.registry import Context, Value, lower
 from mosaic.lowering.windows import Windows, adjoint_windows, channels_last, define_reduction, with_border
 
@@ -33,6 +34,8 @@ def _(operation: Convolution, context: Context) -> Sequence[Value]:
     groups, num_each, _, *kernel = filters.shape
     is_narrow = not _is_wide(groups, num_each)
     x = context.view(0) if is_narrow else channels_last(context, context.view(0))
+    if is_narrow and has_short_lines(operation, x, context.types[0].shape[-1]) and filters.size:
+        return (append_planes(context, operation, x, filters, _append),)
     windows = Windows(tuple(kernel), operation.strides, operation.dilation).over(channels_by_group(x, groups))
     result = _result(context, groups, is_first=is_narrow and x.strides[1] != 1)
     _append(context, result, windows, filters)
