@@ -108,7 +108,8 @@ class _Cases:
     def of(self, occurrence: Occurrence, algorithms: Mapping[str, Algorithm]) -> tuple[Estimate, ...]:
         """Return the estimates of all algorithms."""
         case = occurrence.case
-        key = (occurrence.operation, case.operation.structure(), case.operand_types, case.types, case.is_constant)
+        shapes = (case.operand_types, case.types, case.is_constant, case.is_entering, case.is_leaving)
+        key = (occurrence.operation, case.operation.structure(), *shapes)
         if key not in self.estimates:
             self.estimates[key] = tuple(_estimate(each, case) for each in algorithms.values())
         return self.estimates[key]

@@ -16,7 +16,9 @@ from time import perf_counter
 import numpy as np
 
 from composit.errors import CodeStorageError
-from composit.operation import Array, Input, TensorType
+from composit.nn.operations.convolution import Convolution
+from composit.numpy.manipulation.reshaping import Transpose
+from composit.operation import Array, Input, TensorType, tensor_type
 from composit.program import Instruction, Label, Program
 from mosaic.algorithms.attention import NAME as ATTENTION
 from mosaic.algorithms.choosing import Choice
@@ -50,7 +52,8 @@ def measured_seconds(
     times: dict[tuple[int, str], Seconds] = {}
     for number, occurrence in enumerate(occurrences):
         case = occurrence.case
-        key = (occurrence.operation, case.operation.structure(), case.operand_types, case.types, case.is_constant)
+        shapes = (case.operand_types, case.types, case.is_constant, case.is_entering, case.is_leaving)
+        key = (occurrence.operation, case.operation.structure(), *shapes)
         if key not in found:
             progress(f"measure {occurrence.operation}", number / len(occurrences))
             found[key] = _of_case(occurrence, target, num_threads)
@@ -81,7 +84,7 @@ def _key(occurrence: Occurrence, algorithms: Sequence[Algorithm], num_threads: i
     words = [
         repr(case.operation),
         repr(case.operand_types),
-        repr(case.is_constant),
+        repr((case.is_constant, case.is_entering, case.is_leaving)),
         repr(case.target),
         str(num_threads),
     ]
@@ -137,10 +140,11 @@ def _compiled(
 ) -> tuple[object, Callable[[], object]]:
     case = occurrence.case
     program = program_of(case)
-    arrays = sample_operands(case.operand_types, _SEED)
+    arrays = sample_operands([program.instructions[position].types[0] for position in program.inputs], _SEED)
     known = {position: arrays[position] for position, is_known in enumerate(case.is_constant) if is_known}
     inputs = tuple(position for position in program.inputs if position not in known)
-    choice = Choice(_alone(occurrence, len(arrays)), algorithm, "measured", ())
+    position = next(place for place, each in enumerate(program.instructions) if each.operation is case.operation)
+    choice = Choice(_alone(occurrence, position), algorithm, "measured", ())
     request = Request(program, known, Options(target, as_numpy=True), inputs, (choice,))
     executable = build(request, num_threads, lambda stage, share: None)
     given = [arrays[position] for position in inputs]
@@ -152,13 +156,39 @@ def _alone(occurrence: Occurrence, position: int) -> Occurrence:
 
 
 def program_of(case: Case) -> Program:
-    """Return the program of one operation; its operands are the first instructions, all of them inputs."""
+    """Return the program of one operation; its operands are the first instructions, all of them inputs.
+
+    The image and the result of a convolution that stands between others lie with channels last, as there.
+    """
+    is_convolution = isinstance(case.operation, Convolution)
     leaves = [Instruction(Input(None, each), (), (each,)) for each in case.operand_types]
-    operands = tuple((position, 0) for position in range(len(leaves)))
-    last = Instruction(case.operation, operands, case.types)
-    outputs = tuple((len(leaves), index) for index in range(len(case.types)))
-    labels = (Label("", "", None),) * (len(leaves) + 1)
-    return Program((*leaves, last), tuple(range(len(leaves))), outputs, labels)
+    instructions, places = list(leaves), list(range(len(leaves)))
+    if is_convolution and not case.is_entering:
+        instructions[0], shown = _with_channels_last(0, case.operand_types[0])
+        places[0] = len(instructions)
+        instructions.append(shown)
+    position = len(instructions)
+    instructions.append(Instruction(case.operation, tuple((place, 0) for place in places), case.types))
+    if is_convolution and not case.is_leaving:
+        order = (0, *range(2, len(case.types[0].shape)), 1)
+        instructions.append(_transposed(position, case.types[0], order))
+        position += 1
+    outputs = tuple((position, index) for index in range(len(case.types)))
+    labels = (Label("", "", None),) * len(instructions)
+    return Program(tuple(instructions), tuple(range(len(leaves))), outputs, labels)
+
+
+def _with_channels_last(position: int, each: TensorType) -> tuple[Instruction, Instruction]:
+    """Return an input with channels last, and a view of it with channels first."""
+    moved = (each.shape[0], *each.shape[2:], each.shape[1])
+    stored = tensor_type(moved, each.dtype)
+    order = (0, len(moved) - 1, *range(1, len(moved) - 1))
+    return Instruction(Input(None, stored), (), (stored,)), _transposed(position, stored, order)
+
+
+def _transposed(position: int, each: TensorType, order: tuple[int, ...]) -> Instruction:
+    operation = Transpose(order)
+    return Instruction(operation, ((position, 0),), operation.result_types(each))
 
 
 def sample_operands(types: Sequence[TensorType], seed: int) -> list[Array]:

@@ -10,6 +10,7 @@ from composit.program import Program
 from composit.source import Source
 from mosaic.algorithms.attention import NAME as ATTENTION
 from mosaic.algorithms.attention import scores_of
+from mosaic.algorithms.borders import from_outside, to_outside
 from mosaic.algorithms.record import Case
 from mosaic.algorithms.registry import family_of, those_that_can
 from mosaic.ir.complex_parts import PART_DTYPES
@@ -62,6 +63,7 @@ def occurrences(program: Program, known: Collection[int], target: Target) -> Ite
     known: the positions of the instructions whose values are known before the program runs
     """
     counts: dict[str, int] = {}
+    entering, leaving = from_outside(program), to_outside(program)
     is_constant: list[bool] = []
     for position, (instruction, label) in enumerate(zip(program.instructions, program.labels, strict=True)):
         constant = tuple([is_constant[source] for source, _ in instruction.operands])
@@ -72,7 +74,9 @@ def occurrences(program: Program, known: Collection[int], target: Target) -> Ite
         operands = tuple(program.instructions[source].types[index] for source, index in instruction.operands)
         if any(each.dtype in PART_DTYPES for each in (*operands, *instruction.types)):
             continue
-        case = Case(instruction.operation, operands, instruction.types, constant, target)
+        is_entering = bool(instruction.operands) and instruction.operands[0][0] in entering
+        places = (is_entering, position in leaving)
+        case = Case(instruction.operation, operands, instruction.types, constant, target, *places)
         for family in families:
             number = counts.get(family, 0)
             counts[family] = number + 1

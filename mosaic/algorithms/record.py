@@ -24,6 +24,8 @@ class Case:
     """One occurrence of an operation.
 
     is_constant: for each operand, whether its value is known when the program is compiled, as a weight's is
+    is_entering: whether the first operand comes from outside the program, where numpy's order of axes holds
+    is_leaving:  whether the result leaves the program
     """
 
     operation: Operation
@@ -31,6 +33,8 @@ class Case:
     types: tuple[TensorType, ...]
     is_constant: tuple[bool, ...]
     target: Target
+    is_entering: bool = False
+    is_leaving: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation.name}({', '.join(map(str, self.operand_types))})"

@@ -38,11 +38,20 @@ def matmul_spec(matmul: Matmul, num_outer: int | None = None) -> MatmulSpec:
     in_place = None if matmul.panel_width else right.strides[-2]
     count = num_pairs_axes(matmul) if num_outer is None else num_outer
     place = matmul.result.ndim - 2
-    *outer, last = zip(matmul.depth, left.strides[place + 1 :], strict=True)
+    strides, b_outer = left.strides[place + 1 :], tuple[tuple[int, int], ...]()
+    extents = matmul.depth
+    if matmul.reads_windows:
+        # The factors of a row lie evenly apart, and a table says where the rows of the right operand do.
+        b_outer, extents, strides = (
+            tuple(zip(extents, right.strides[-1 - len(extents) : -1], strict=True)),
+            (depth,),
+            strides[-1:],
+        )
+    *outer, last = zip(extents, strides, strict=True)
     packed_from = (right.strides[-2], right.strides[-1]) if matmul.packs else None
     lines = tuple(zip(matmul.batch[count:], left.strides[count:place], strict=True))
     places = (left.strides[place], last[1], in_place, tuple(outer), packed_from, lines)
-    return MatmulSpec(left.dtype, rows, columns, depth, *places, matmul.is_deep)
+    return MatmulSpec(left.dtype, rows, columns, depth, *places, matmul.is_deep, b_outer)
 
 
 def emit_matmul_kernel(matmul: Matmul, schedule: Schedule, name: str, comment: str, target: Target) -> KernelCode:

@@ -120,7 +120,8 @@ class Matmul(Product):
 
     The depth k may be several axes: a convolution's left operand is a view of its windows, whose strides overlap. Once the right
     operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)`` with k as one axis; if the product
-    `packs`, each task stores its panel itself. An algorithm may settle whether the operand is read in place, `is_in_place`, and
+    `packs`, each task stores its panel itself. An algorithm may settle whether the operand is read in place, `is_in_place`, where
+    it may be a view of windows, so that a depth of several axes is one of the left operand; and
     whether a tile of sums goes through all of a depth of several axes before the next one, `is_deep`.
     """
 
@@ -154,6 +155,11 @@ class Matmul(Product):
     def fits_blocks(self) -> bool:
         """Whether it can be computed for a block of rows, beside other stages of a kernel."""
         return True
+
+    @property
+    def reads_windows(self) -> bool:
+        """Whether the right operand is read in place along a depth of several axes."""
+        return self.is_in_place is True and self.panel_width is None and len(self.depth) > 1
 
     def exchanged(self) -> Matmul:
         """Return the same product as that of the transposed matrices in the other order: (x @ w).T is w.T @ x.T."""

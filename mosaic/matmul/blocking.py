@@ -47,7 +47,8 @@ class MatmulSpec:
     A is (rows, depth); its depth may be several axes, such as the rows, columns and channels of a convolution's window: the
     last has `a_depth_stride`, and `a_outer` holds the extents and strides of those before it. B is (depth, columns): in
     packed panels (see `mosaic.tiling.packing`), or, where `b_depth_stride` is given, in place with neighbouring columns
-    beside each other, or, where `packed_from` gives its two strides, anyhow, and each task packs the panel that it needs.
+    beside each other, its rows anywhere if `b_outer` has extents and strides of several axes of the depth, or, where
+    `packed_from` gives its two strides, anyhow, and each task packs the panel that it needs.
 
     With `lines`, there are as many matrices A as their extents say, their strides apart, that all meet the same B: the
     lines of an image, each of `rows` positions. `is_deep`, if given, settles how tiles go through a depth of several axes (see
@@ -65,6 +66,7 @@ class MatmulSpec:
     packed_from: tuple[int, int] | None = None
     lines: tuple[tuple[int, int], ...] = ()
     is_deep: bool | None = None
+    b_outer: tuple[tuple[int, int], ...] = ()
 
     @property
     def num_lines(self) -> int:

@@ -138,15 +138,20 @@ def _is_tile_finished(spec: MatmulSpec, blocking: Blocking) -> bool:
 
 
 def _starts(matmul: Matmul) -> tuple[Helper, ...]:
-    """Return the table of where in A the runs of the depth start."""
+    """Return the table of where in A the runs of the depth start, or where the rows of B do."""
     spec = matmul.spec
-    if not spec.a_outer:
+    if not spec.a_outer and not spec.b_outer:
         return ()
-    places = product(
-        *(range(0, extent * stride, stride) if stride else [0] * extent for extent, stride in spec.a_outer)
+    places = tuple(
+        product(
+            *(
+                range(0, extent * stride, stride) if stride else [0] * extent
+                for extent, stride in spec.a_outer or spec.b_outer
+            )
+        )
     )
     values = c.InitializerList(tuple(c.literal(sum(place)) for place in places))
-    table = c.ArrayType(c.const(c.int64), spec.num_turns)
+    table = c.ArrayType(c.const(c.int64), len(places))
     return (Helper(_table_name(matmul), (c.Global(table, _table_name(matmul), values),), (load(matmul.vector),)),)
 
 
@@ -174,13 +179,15 @@ def _tiles(matmul: Matmul) -> dict[tuple[int, bool], Tile]:
     is_partial = spec.b_depth_stride is not None and last % vector.lanes != 0
     tiles: dict[tuple[int, bool], Tile] = {}
     asks = asks_next(spec, blocking, matmul.target)
-    b_ahead = _b_steps_ahead if waits_for_b(spec, matmul.target) or _is_panel_large(matmul) or asks else 0
+    waits = waits_for_b(spec, matmul.target) or _is_panel_large(matmul) or asks
+    b_ahead = _b_steps_ahead if waits and not spec.b_outer else 0
     a_ahead = _a_steps_ahead if waits_for_a(spec, matmul.target) else 0
 
     def tile(rows: int, columns: int, is_last: bool) -> Tile:
         vectors = -(-columns // vector.lanes)
         is_short = is_last and is_partial
-        return Tile(vector, rows, vectors, matmul.target.has_fma, is_short, b_ahead, a_ahead, bool(spec.a_outer), asks)
+        turns, table = bool(spec.a_outer), bool(spec.b_outer)
+        return Tile(vector, rows, vectors, matmul.target.has_fma, is_short, b_ahead, a_ahead, turns, asks, table)
 
     for rows in _row_counts(matmul):
         if num_panels(spec, blocking) > 1 or last == blocking.nr:
@@ -348,21 +355,28 @@ def _tile_condition(matmul: Matmul, rows: int, is_last: bool) -> c.Expression:
 
 def _tile_call(matmul: Matmul, tile: Tile, stretch: _Stretch) -> c.Expression:
     spec, blocking = matmul.spec, matmul.blocking
-    b_stride = blocking.nr if spec.b_depth_stride is None else spec.b_depth_stride
     return tile_function(tile)(
         *((stretch.turns, c.Name(_table_name(matmul)) + stretch.turn) if tile.takes_turns else ()),
         stretch.steps,
         _a_of_row(matmul, stretch.depth),
         spec.a_row_stride,
         spec.a_depth_stride,
-        _packed if spec.packed_from is not None else _b_panel + stretch.depth * b_stride,
-        b_stride,
+        *_b_of_stretch(matmul, stretch),
         _tile_sums(matmul),
         blocking.nr,
         c.literal(0) if _is_one_stretch(matmul) else stretch.depth > 0,
         *(_part_of_next(matmul, stretch) if tile.asks_next else ()),
         *((c.literal(_last_columns(matmul) % matmul.vector.lanes),) if tile.is_partial else ()),
     )
+
+
+def _b_of_stretch(matmul: Matmul, stretch: _Stretch) -> tuple[c.Expression, c.Operand]:
+    """Return where B begins in a stretch of the depth, and the step between its rows, or the table of where they are."""
+    spec = matmul.spec
+    if spec.b_outer:
+        return _b_panel, c.Name(_table_name(matmul)) + stretch.depth
+    step = matmul.blocking.nr if spec.b_depth_stride is None else spec.b_depth_stride
+    return (_packed if spec.packed_from is not None else _b_panel + stretch.depth * step), step
 
 
 def _part_of_next(matmul: Matmul, stretch: _Stretch) -> tuple[c.Expression, c.Operand]:

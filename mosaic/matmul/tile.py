@@ -25,6 +25,7 @@ class Tile:
     b_ahead: how many steps before its turn the row of B is asked for, where it comes from far; 0: the processor sees to it
     a_ahead: the same of the column of A, whose numbers lie side by side
     asks_next: each step asks L2 for a part of what the next tiles read in place of B
+    by_table: a table says where each row of B starts
     takes_turns: the depth is several runs of `steps`, for which a table says where in A they start
     """
 
@@ -37,6 +38,7 @@ class Tile:
     a_ahead: int = 0
     takes_turns: bool = False
     asks_next: bool = False
+    by_table: bool = False
 
     @property
     def name(self) -> str:
@@ -49,6 +51,7 @@ class Tile:
             + ("_down" if self.a_ahead else "")
             + ("_turns" if self.takes_turns else "")
             + ("_next" if self.asks_next else "")
+            + ("_table" if self.by_table else "")
         )
 
 
@@ -58,6 +61,7 @@ _a_row_stride, _a_depth_stride, _b_depth_stride = (
 )
 _turns, _starts, _run = c.Name("turns"), c.Name("starts"), c.Name("run")
 _next, _next_step = c.Name("next"), c.Name("next_step")
+_b_starts, _b_row = c.Name("b_starts"), c.Name("b_row")
 _sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumulate"), c.Name("last_lanes")
 
 
@@ -67,7 +71,7 @@ def tile_function(tile: Tile) -> Helper:
 
     ``name([turns, starts,] steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate,
     [next, next_step,] [last_lanes])`` adds the products of `steps` columns of A and rows of B to the sums, or starts from
-    zero; with turns, the same for the columns from each of the starts on.
+    zero; with turns, the same for the columns from each of the starts on. By a table, `b_starts` takes the place of `b_depth_stride`.
     """
     vector = tile.vector
     element = vector.element.ctype
@@ -80,7 +84,7 @@ def tile_function(tile: Tile) -> Helper:
         c.Parameter(c.int64, "a_row_stride", ("unused",)),
         c.Parameter(c.int64, "a_depth_stride"),
         c.Parameter(source, "b"),
-        c.Parameter(c.int64, "b_depth_stride"),
+        c.Parameter(c.const_pointer(c.int64), "b_starts") if tile.by_table else c.Parameter(c.int64, "b_depth_stride"),
         c.Parameter(c.pointer(element), "sums"),
         c.Parameter(c.int64, "sums_stride", ("unused",)),
         c.Parameter(c.int_, "accumulate"),
@@ -153,8 +157,11 @@ def _step(tile: Tile, a: c.Name) -> tuple[c.Statement, ...]:
     if tile.asks_next:
         body.append(c.ExpressionStatement(c.Call("__builtin_prefetch", (_next, c.literal(0), c.literal(2)))))
         body.append(c.AugmentedAssign(_next, "+", _next_step))
+    b = _b_row if tile.by_table else _b
+    if tile.by_table:
+        body.append(c.Declare(c.const_pointer(vector.element.ctype), _b_row.text, _b + _b_starts[c.Name("k")]))
     for column in range(tile.vectors):
-        place = _b + column * vector.lanes
+        place = b + column * vector.lanes
         is_last = tile.is_partial and column == tile.vectors - 1
         value = load_partial(vector)(place, _last_lanes) if is_last else load(vector)(place)
         body.append(c.Declare(vector.ctype, f"b_{column}", value))
@@ -166,5 +173,6 @@ def _step(tile: Tile, a: c.Name) -> tuple[c.Statement, ...]:
             for column in range(tile.vectors)
         )
     body.append(c.AugmentedAssign(a, "+", _a_depth_stride))
-    body.append(c.AugmentedAssign(_b, "+", _b_depth_stride))
+    if not tile.by_table:
+        body.append(c.AugmentedAssign(_b, "+", _b_depth_stride))
     return tuple(body)

@@ -1,5 +1,14 @@
 """Algorithms of convolutions and of their gradients; each file holds one and registers it for one, two and three axes."""
 
-from mosaic.algorithms.convolution import depthwise, direct, gemm, implicit_gemm, implicit_precomp_gemm, smm, winograd
+from mosaic.algorithms.convolution import (
+    depthwise,
+    direct,
+    gemm,
+    implicit_gemm,
+    implicit_precomp_gemm,
+    lines,
+    smm,
+    winograd,
+)
 
-__all__ = ["depthwise", "direct", "gemm", "implicit_gemm", "implicit_precomp_gemm", "smm", "winograd"]
+__all__ = ["depthwise", "direct", "gemm", "implicit_gemm", "implicit_precomp_gemm", "lines", "smm", "winograd"]

@@ -56,9 +56,24 @@ def num_taps(case: Case) -> int:
     return math.prod(case.operand_types[1].shape[2:])
 
 
-def touched_cycles(case: Case) -> float:
-    """Return the cycles of reading both operands and writing the result."""
-    return memory_cycles(num_bytes((*case.operand_types, *case.types)), case.target)
+def touched_cycles(case: Case, has_channels_last: bool = True) -> float:
+    """Return the cycles of reading both operands and writing the result, and of bringing them into and out of another order."""
+    touched = memory_cycles(num_bytes((*case.operand_types, *case.types)), case.target)
+    return touched + reordering_cycles(case, has_channels_last)
+
+
+_moved_bytes_per_cycle = 2.5  # read and written by squares in registers: 8 to 16 GB/s of both (Sapphire Rapids)
+
+
+def reordering_cycles(case: Case, has_channels_last: bool) -> float:
+    """Return the cycles of bringing an image into the order of channels that an algorithm takes, and its result out of it.
+
+    Outside of a program channels come first, and between convolutions last.
+    """
+    x, result = case.operand_types[0], case.types[0]
+    moved = [x] * (case.is_entering == has_channels_last and x.shape[1] > 1)
+    moved += [result] * (case.is_leaving == has_channels_last and result.shape[1] > 1)
+    return num_bytes(moved) / _moved_bytes_per_cycle
 
 
 def full_product_cycles(case: Case, share: float) -> float:

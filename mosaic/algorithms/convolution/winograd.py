@@ -16,8 +16,8 @@ from functools import partial
 
 from composit.nn.operations.convolution import Convolution, TransposedConvolution
 from composit.operation import Operation, TensorType
-from mosaic.algorithms.convolution.cases import no_tiles, operation_of
-from mosaic.algorithms.costs import memory_cycles, num_bytes
+from mosaic.algorithms.convolution.cases import no_tiles, operation_of, touched_cycles
+from mosaic.algorithms.costs import memory_cycles
 from mosaic.algorithms.record import Algorithm, Case
 from mosaic.algorithms.registry import register
 from mosaic.lowering.registry import Context, Value
@@ -70,7 +70,7 @@ def _spec(groups: int, result: TensorType, filters: TensorType, outputs: int) ->
 def _num_cycles(case: Case, outputs: int) -> float:
     """Return the cycles of transforms, of products, which wait for filters from memory, and of reading and writing."""
     spec = _spec(operation_of(case).groups, case.types[0], case.operand_types[1], outputs)
-    touched = memory_cycles(num_bytes((*case.operand_types, *case.types)), case.target)
+    touched = touched_cycles(case)
     if not spec.tiles or not spec.channels or not spec.outputs:
         return touched
     blocks, lanes = choose_blocks(spec, case.target), case.target.lanes(spec.dtype.itemsize)
