@@ -135,9 +135,10 @@ def _absolute(floats: FloatType) -> tuple[str, c.Body]:
 
 
 def _sign(floats: FloatType) -> tuple[str, c.Body]:
-    """NaN and zeros are their own sign."""
+    """0 for both zeros, as numpy's; NaN is its own sign."""
     zero, one = c.literal(0.0, floats.name), c.literal(1.0, floats.name)
-    return "x", (c.Return(c.Conditional(_x > zero, one, c.Conditional(_x < zero, c.Unary("-", one), _x))),)
+    of_others = c.Conditional(_x < zero, c.Unary("-", one), c.Conditional(c.equal(_x, zero), zero, _x))
+    return "x", (c.Return(c.Conditional(_x > zero, one, of_others)),)
 
 
 def _extremum(operator: str) -> _Body:
