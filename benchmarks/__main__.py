@@ -131,6 +131,12 @@ def _compile_time(options: argparse.Namespace) -> None:
     run_compile_time(options.rounds, options.only)
 
 
+def _derivatives(options: argparse.Namespace) -> None:
+    from benchmarks.derivatives import run_derivatives
+
+    run_derivatives(options.threads[0], options.rounds, options.only)
+
+
 def _examples(options: argparse.Namespace) -> None:
     from benchmarks.examples import run_examples
 
@@ -191,13 +197,14 @@ _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "training": _training,
     "examples": _examples,
     "layers": _layers,
+    "derivatives": _derivatives,
     "kernels": _kernels,
     "convolutions": _convolutions,
     "models": _models,
 }
 _ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
 _THREADED = frozenset(
-    {"bert", "training", "layers", "kernels", "convolutions", "models"}
+    {"bert", "training", "layers", "derivatives", "kernels", "convolutions", "models"}
 )  # these run once for each number of threads
 _NUM_THREADS = {"compiling": 2, "compiling_steps": 2, "examples": 2}  # the others use one core, or so many
 
