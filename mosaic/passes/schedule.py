@@ -27,6 +27,7 @@ from mosaic.codegen.shared_indices import shared_indices
 from mosaic.ir.affine import most, moves
 from mosaic.ir.calls import CallOfUser
 from mosaic.ir.expressions import Load, size, walk
+from mosaic.ir.filter_sums import FilterSums
 from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
@@ -36,6 +37,7 @@ from mosaic.ir.winograd import WinogradFilters, WinogradProduct
 from mosaic.matmul.bfloat16_product import choose_bfloat16_blocking
 from mosaic.matmul.bfloat16_product import num_tasks as num_bfloat16_tasks
 from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks, task_products
+from mosaic.matmul.filter_blocking import choose_filter_blocks
 from mosaic.matmul.indirect_blocking import indirect_blocking
 from mosaic.passes.streams import (
     fewest_elements,
@@ -183,6 +185,13 @@ def _(first: IndirectProduct, group: Group, machine: Machine) -> Schedule:
     blocking = indirect_blocking(spec, target)
     count = num_tasks(spec, blocking) * first.num_groups
     return Schedule(target.vector_bytes, target.lanes(spec.dtype.itemsize), count, blockings=(blocking,))
+
+
+@schedule_of.register
+def _(first: FilterSums, group: Group, machine: Machine) -> Schedule:
+    target, spec = machine.target, first.spec
+    count = choose_filter_blocks(spec, target).num_tasks(spec)
+    return Schedule(target.vector_bytes, target.lanes(spec.dtype.itemsize), count)
 
 
 @schedule_of.register

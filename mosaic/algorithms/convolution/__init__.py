@@ -3,6 +3,7 @@
 from mosaic.algorithms.convolution import (
     depthwise,
     direct,
+    direct_gradient,
     gemm,
     implicit_gemm,
     implicit_precomp_gemm,
@@ -11,4 +12,14 @@ from mosaic.algorithms.convolution import (
     winograd,
 )
 
-__all__ = ["depthwise", "direct", "gemm", "implicit_gemm", "implicit_precomp_gemm", "lines", "smm", "winograd"]
+__all__ = [
+    "depthwise",
+    "direct",
+    "direct_gradient",
+    "gemm",
+    "implicit_gemm",
+    "implicit_precomp_gemm",
+    "lines",
+    "smm",
+    "winograd",
+]
