@@ -161,7 +161,10 @@ class _FilterEmitter:
         some = c.ExpressionStatement(use(pack_panel(vector, width, strides))(target, source, *strides, steps, _columns))
         if strides[1] != 1:
             return (*declared, some)
-        whole = c.ExpressionStatement(use(copy_rows(vector, width))(target, source, strides[0], steps))
+        # What a row writes too much must end before the row after the next, which may not be part of the copy.
+        may_exceed = min(strides[0], 2 * width) >= math.ceil(width / vector.lanes) * vector.lanes
+        copy = use(copy_rows(vector, width, may_exceed))
+        whole = c.ExpressionStatement(copy(target, source, strides[0], steps))
         return (*declared, c.If(c.equal(_columns, width), (whole,), (some,)))
 
     def multiply(self) -> c.Statement:

@@ -96,33 +96,39 @@ def _step(tile: FilterTile) -> tuple[c.Statement, ...]:
 
 
 @lru_cache(maxsize=256)
-def copy_rows(vector: VectorType, count: int) -> Helper:
-    """Return ``copy_rows_...(to, from, row_step, steps)``: so many neighbours of each of some rows, rows densely."""
-    name, element = f"copy_rows_{count}_{vector.name}", vector.element.ctype
-    whole, rest = divmod(count, vector.lanes)
-    body: list[c.Statement] = []
-    for number in range(whole):
-        place = number * vector.lanes
-        body.append(
-            c.ExpressionStatement(
-                store(vector)(_to + (_k * count + place), load(vector)(_from + (_k * _row_step + place)))
-            )
-        )
-    for number in range(count - rest, count):
-        body.append(c.Assign(_to[_k * count + number], _from[_k * _row_step + number]))
+def copy_rows(vector: VectorType, count: int, may_exceed: bool) -> Helper:
+    """Return ``copy_rows_...(to, from, row_step, steps)``: so many neighbours of each of some rows, rows densely.
+
+    may_exceed: rows lie so far apart that whole vectors of all but the last may be read; what they write too much, the next
+    row overwrites
+    """
+    is_exceeding = may_exceed and count % vector.lanes > 0
+    name, element = f"copy_rows_{count}_{vector.name}{'_by_vectors' * is_exceeding}", vector.element.ctype
+    whole = count - count % vector.lanes
+    exact = (*_copy_vectors(vector, count, whole), *_copy_elements(count, whole))
+    loops: tuple[c.Statement, ...] = (c.loop("k", _steps, *exact),)
+    if is_exceeding:
+        last = c.loop("k", _steps, *exact, start=_steps - 1)
+        loops = (c.loop("k", _steps - 1, *_copy_vectors(vector, count, count)), last)
     parameters = (
         c.Parameter(c.pointer(element), "to"),
         c.Parameter(c.const_pointer(element), "from"),
         c.Parameter(c.int64, "row_step"),
         c.Parameter(c.int64, "steps"),
     )
-    function = c.Function(
-        name,
-        c.void,
-        parameters,
-        (c.loop("k", _steps, *body),),
-        is_static=True,
-        attributes=("noinline", "unused"),
-        comment=f"Copies {count} neighbours of each row.",
-    )
+    comment = f"Copies {count} neighbours of each row."
+    attributes = ("noinline", "unused")
+    function = c.Function(name, c.void, parameters, loops, is_static=True, attributes=attributes, comment=comment)
     return Helper(name, (function,), (load(vector), store(vector)))
+
+
+def _copy_vectors(vector: VectorType, count: int, stop: int) -> tuple[c.Statement, ...]:
+    places = range(0, stop, vector.lanes)
+    pairs = [(_to + (_k * count + place), _from + (_k * _row_step + place)) for place in places]
+    return tuple(c.ExpressionStatement(store(vector)(to, load(vector)(start))) for to, start in pairs)
+
+
+def _copy_elements(count: int, start: int) -> tuple[c.Statement, ...]:
+    return tuple(
+        c.Assign(_to[_k * count + number], _from[_k * _row_step + number]) for number in range(start, count)
+    )

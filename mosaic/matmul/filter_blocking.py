@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from mosaic.matmul.blocking import MatmulSpec, choose_blocking
 from mosaic.targets import Target
 
 Shape = tuple[int, ...]
@@ -26,6 +25,12 @@ most_positions = 1024
 
 most_channels = 256
 """Of one tap: g is copied for so many channels at a time."""
+
+
+_bytes_per_cycle = 24.0  # of copied images, from L2
+_cycles_of_loop = 0.5
+_products_per_copy = 64
+"""A task has so many multiply-adds for each element that it copies, or there are not more than two tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +96,36 @@ class FilterBlocks:
 @lru_cache(maxsize=256)
 def choose_filter_blocks(spec: FilterSpec, target: Target) -> FilterBlocks:
     """Return the block sizes, which depend on the sizes and the processor alone."""
-    tile = choose_blocking(MatmulSpec(spec.dtype, spec.outputs, spec.channels, most_positions, 1), target)
-    mr, nr = tile.mr, tile.nr
+    mr, nr = _tile(spec, target)
     panels, tiles = _parts_of_task(spec, mr, nr, target)
     row_bytes = panels * nr * spec.dtype.itemsize
     images, lines, places = _positions_at_once(spec, target.caches.l2 // 5 // row_bytes)
     return FilterBlocks(mr, nr, tiles, panels, images, lines, places)
+
+
+def _tile(spec: FilterSpec, target: Target) -> tuple[int, int]:
+    """Return the outputs and channels of a tile that computes a group soonest."""
+    lanes, registers = target.lanes(spec.dtype.itemsize), target.num_vector_registers
+    tiles = [
+        (rows, vectors)
+        for vectors in range(1, 5)
+        for rows in range(1, 15)
+        if rows * vectors + vectors + 1 <= registers and (rows == 1 or rows <= spec.outputs)
+    ]
+
+    def cycles(tile: tuple[int, int]) -> float:
+        whole, rest = divmod(math.ceil(spec.channels / lanes), tile[1])
+        panels = whole * _tile_cycles(*tile, target) + (_tile_cycles(tile[0], rest, target) if rest else 0.0)
+        return math.ceil(spec.outputs / tile[0]) * panels
+
+    rows, vectors = min(tiles, key=cycles)
+    return rows, vectors * lanes
+
+
+def _tile_cycles(rows: int, vectors: int, target: Target) -> float:
+    """Return the cycles of one position: multiply-adds, of which eight are under way, loads, and the image's bytes from L2."""
+    from_l2 = vectors * target.vector_bytes / _bytes_per_cycle
+    return max(rows * vectors / 2, 4.0, (rows + vectors) / 2, from_l2) + _cycles_of_loop
 
 
 def _parts_of_task(spec: FilterSpec, mr: int, nr: int, target: Target) -> tuple[int, int]:
@@ -105,15 +134,14 @@ def _parts_of_task(spec: FilterSpec, mr: int, nr: int, target: Target) -> tuple[
     tiles = math.ceil(spec.outputs / mr)
     fitting = max(1, target.caches.l2 // 8 // (spec.taps * panels * mr * nr * spec.dtype.itemsize))
     tiles = math.ceil(tiles / math.ceil(tiles / fitting))
-
-    def num_tasks() -> int:
-        return spec.groups * math.ceil(spec.channels / (nr * panels)) * math.ceil(spec.outputs / (mr * tiles))
-
-    while num_tasks() < enough_tasks and (tiles > 1 or panels > 1):
-        if panels > 1 and panels * nr >= tiles * mr:
-            panels = math.ceil(panels / 2)
-        else:
-            tiles = math.ceil(tiles / 2)
+    while panels > 1 or tiles > 1:
+        less = (math.ceil(panels / 2), tiles) if panels * nr >= tiles * mr and panels > 1 else (panels, math.ceil(tiles / 2))
+        count = spec.groups * math.ceil(spec.channels / (nr * panels)) * math.ceil(spec.outputs / (mr * tiles))
+        channels, outputs = min(less[0] * nr, spec.channels), min(less[1] * mr, spec.outputs)
+        is_worth = spec.taps * channels * outputs >= _products_per_copy * (channels + outputs)
+        if count >= enough_tasks or (count >= 2 and not is_worth):
+            break
+        panels, tiles = less
     return panels, tiles
 
 
