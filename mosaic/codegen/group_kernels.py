@@ -10,6 +10,7 @@ from mosaic.codegen.bfloat16_kernel import emit_bfloat16_kernel
 from mosaic.codegen.block_kernel import emit_block_kernel
 from mosaic.codegen.call_kernel import emit_call_kernel
 from mosaic.codegen.filter_kernel import emit_filter_kernel
+from mosaic.codegen.group_sums_kernel import emit_group_sums_kernel
 from mosaic.codegen.indirect_kernel import emit_indirect_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
@@ -18,7 +19,7 @@ from mosaic.codegen.signature import Signature
 from mosaic.codegen.transposing_kernel import emit_transposing_kernel
 from mosaic.codegen.winograd_kernel import emit_filters_kernel, emit_winograd_kernel
 from mosaic.ir.calls import CallOfUser
-from mosaic.ir.filter_sums import FilterSums
+from mosaic.ir.filter_sums import FilterSums, GroupSums
 from mosaic.ir.indirect import IndirectProduct
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
@@ -130,3 +131,8 @@ def _(first: IndirectProduct, request: KernelRequest) -> KernelCode:
 @emit_kernel.register
 def _(first: FilterSums, request: KernelRequest) -> KernelCode:
     return emit_filter_kernel(first, schedule_of(request.group), request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: GroupSums, request: KernelRequest) -> KernelCode:
+    return emit_group_sums_kernel(first, schedule_of(request.group), request.comment, request.target)

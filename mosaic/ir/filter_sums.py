@@ -1,4 +1,4 @@
-"""`FilterSums`: the gradient of a convolution's filters, a sum over positions for each tap, output and channel."""
+"""`FilterSums`: the gradient of a convolution's filters, a sum over positions for each tap, output and channel; by tiles or lanes."""
 
 from __future__ import annotations
 
@@ -61,3 +61,19 @@ class FilterSums(Kind):
 
     def __str__(self) -> str:
         return f"{self.result} = sums over positions of {self.image} times {self.g}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupSums(FilterSums):
+    """The same where groups are narrow: lanes run along the channels of all groups, which lie side by side in both factors.
+
+    A group has as many outputs as channels, a power of two and at most as many as a vector has lanes.
+    """
+
+    @property
+    def num_channels(self) -> int:
+        """The channels of all groups."""
+        return self.result.shape[0] * self.result.shape[2]
+
+    def __str__(self) -> str:
+        return f"{FilterSums.__str__(self)}, lanes along groups"

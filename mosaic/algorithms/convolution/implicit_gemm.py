@@ -7,6 +7,11 @@ remainder of positions by the strides, that of the filters one whose depth are t
 
 from __future__ import annotations
 
+import math
+from functools import singledispatch
+
+from composit.nn.operations.convolution import FilterGradient, TransposedConvolution
+from composit.operation import Operation
 from mosaic.algorithms.convolution.cases import (
     RANKS,
     full_product_cycles,
@@ -23,6 +28,7 @@ from mosaic.lowering.convolution import fewest_columns
 from mosaic.lowering.registry import lower
 
 _share = 0.88  # of the limit of multiply-adds: sums wait in memory between parts of the depth
+_share_of_narrow = 0.03  # of sums along positions, whose lanes run along groups
 _summary = "one product over a view of windows, channels last, filters in panels"
 
 
@@ -38,8 +44,30 @@ def _num_cycles(case: Case) -> float:
 
 
 def _num_gradient_cycles(case: Case) -> float:
-    products = case.operation.cost(case.operand_types, case.types)
-    return product_cycles(products, case.types[0].dtype.itemsize, case.target, _share) + touched_cycles(case)
+    """Return the cycles, of which lanes without a column take their part; groups of few columns are sums without tiles."""
+    products, itemsize = case.operation.cost(case.operand_types, case.types), case.types[0].dtype.itemsize
+    columns, groups = _columns(case.operation, case)
+    is_narrow = groups > 1 and columns < fewest_columns
+    lanes = case.target.lanes(itemsize)
+    full = 1 if is_narrow else math.ceil(columns / lanes) * lanes / columns
+    share = _share_of_narrow if is_narrow else _share
+    return product_cycles(products * full, itemsize, case.target, share) + touched_cycles(case)
+
+
+@singledispatch
+def _columns(operation: Operation, case: Case) -> tuple[int, int]:
+    """Return the columns of the product of a group, and the number of groups."""
+    raise TypeError(f"_columns: {operation} is no gradient of a convolution")
+
+
+@_columns.register
+def _(operation: TransposedConvolution, case: Case) -> tuple[int, int]:
+    return max(1, case.types[0].shape[1] // operation.groups), operation.groups
+
+
+@_columns.register
+def _(operation: FilterGradient, case: Case) -> tuple[int, int]:
+    return max(1, case.types[0].shape[0] // operation.groups), operation.groups
 
 
 for _rank in RANKS:
