@@ -44,13 +44,14 @@ def _(operation: Convolution, context: Context) -> Sequence[Value]:
 
 @lower.register
 def _(operation: TransposedConvolution, context: Context) -> Sequence[Value]:
-    shape, dtype, rank = context.types[0].shape, context.types[0].dtype, len(operation.lengths)
+    dtype, rank = context.types[0].dtype, len(operation.lengths)
     filters = by_group(context.view(1), 0, operation.groups)
     groups, _, num_each, *kernel = filters.shape
-    result = context.memory.reordered_temporary((shape[0], *shape[2:], groups, num_each), dtype)
+    is_first = not _is_wide(groups, num_each) and context.view(0).strides[1] != 1
+    result = _result(context, groups, is_first)
     parts = adjoint_windows(Windows(tuple(kernel), operation.strides, operation.dilation), operation.lengths,
                             context.operand_types[0].shape[2:])  # fmt: skip
-    g = channels_by_group(with_border(context, context.view(0), parts.border), operation.groups)
+    g = channels_by_group(with_border(context, context.view(0), parts.border, is_first), operation.groups)
     for part in parts.parts:
         target = part.of_result(result, 1)
         if part.is_empty:

@@ -200,11 +200,15 @@ def channels_last(context: Context, x: View) -> View:
     return context.copy(x, stored.transpose((0, x.ndim - 1, *range(1, x.ndim - 1))))
 
 
-def with_border(context: Context, x: View, border: Border) -> View:
-    """Return x[n, channels, lengths...] with a border of zeros, its channels side by side."""
+def with_border(context: Context, x: View, border: Border, is_first: bool = False) -> View:
+    """Return x[n, channels, lengths...] with a border of zeros, its channels side by side, or if it `is_first` in their order."""
     if not any(map(any, border)) or not x.size:
-        return channels_last(context, x)
+        return x if is_first else channels_last(context, x)
     lengths = [length + sum(sides) for length, sides in zip(x.shape[2:], border, strict=True)]
+    if is_first:
+        whole = context.memory.temporary((*x.shape[:2], *lengths), x.dtype)
+        context.copy(x, define_border(context, whole, ((0, 0), (0, 0), *border), literal(0, x.dtype)))
+        return whole
     stored = context.memory.temporary((x.shape[0], *lengths, x.shape[1]), x.dtype)
     seen = stored.transpose((0, x.ndim - 1, *range(1, x.ndim - 1)))
     context.copy(x, define_border(context, seen, ((0, 0), (0, 0), *border), literal(0, x.dtype)))
