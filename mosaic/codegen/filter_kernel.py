@@ -26,7 +26,9 @@ from mosaic.targets import Target
 from mosaic.vector.memory import load
 from mosaic.vector.vector_types import VectorType
 
-_task, _group, _first_output, _first_channel = (c.Name(name) for name in ("task", "group", "first_output", "first_channel"))
+_task, _group, _first_output, _first_channel = (
+    c.Name(name) for name in ("task", "group", "first_output", "first_channel")
+)
 _image, _line, _place = c.Name("image"), c.Name("line"), c.Name("place")
 _images, _lines, _places = c.Name("images"), c.Name("lines"), c.Name("places")
 _i, _y, _tile, _panel, _tap_y, _tap_x = (c.Name(name) for name in ("i", "y", "tile", "panel", "tap_y", "tap_x"))
@@ -111,7 +113,9 @@ class _FilterEmitter:
         names = ("image", "line", "place")
         steps = (blocks.images, blocks.lines, blocks.places)
         counts = [
-            c.Declare(index, f"{name}s", c.minimum(c.literal(step), count - c.Name(name)) if count % step else c.literal(step))
+            c.Declare(
+                index, f"{name}s", c.minimum(c.literal(step), count - c.Name(name)) if count % step else c.literal(step)
+            )
             for name, step, count in zip(names, steps, spec.positions, strict=True)
         ]
         body: tuple[c.Statement, ...] = (*counts, self.copy_image(image), self.copy_g(g), self.multiply())
@@ -129,11 +133,14 @@ class _FilterEmitter:
         to = _copied_image + _panel * panel + _i * each + _y * line
         channel = _first_channel + _panel * self.blocks.nr
         axes = (_image + _i, _line * spec.strides[0] + _y, _place * spec.strides[1], _group, channel)
-        copied = self.copied(to, address(image, view.strides, axes), (view.strides[2], view.strides[4]), places, self.blocks.nr)
+        copied = self.copied(
+            to, address(image, view.strides, axes), (view.strides[2], view.strides[4]), places, self.blocks.nr
+        )
         columns = c.minimum(c.literal(self.blocks.nr), spec.channels - channel)
-        body = (c.Declare(c.const(c.int64), "columns", columns), c.If(_columns > 0, (
-            c.loop("i", _images, c.loop("y", rows, *copied)),
-        )))
+        body = (
+            c.Declare(c.const(c.int64), "columns", columns),
+            c.If(_columns > 0, (c.loop("i", _images, c.loop("y", rows, *copied)),)),
+        )
         return c.loop("panel", self.blocks.panels, *body)
 
     def copy_g(self, g: c.Expression) -> c.Statement:
@@ -144,9 +151,10 @@ class _FilterEmitter:
         axes = (_image + _i, _line + _y, _place, _group, output)
         copied = self.copied(to, address(g, view.strides, axes), (view.strides[2], view.strides[4]), _places, blocks.mr)
         columns = c.minimum(c.literal(blocks.mr), spec.outputs - output)
-        body = (c.Declare(c.const(c.int64), "columns", columns), c.If(_columns > 0, (
-            c.loop("i", _images, c.loop("y", _lines, *copied)),
-        )))
+        body = (
+            c.Declare(c.const(c.int64), "columns", columns),
+            c.If(_columns > 0, (c.loop("i", _images, c.loop("y", _lines, *copied)),)),
+        )
         return c.loop("tile", blocks.tiles, *body)
 
     def copied(
@@ -214,4 +222,3 @@ class _FilterEmitter:
         )
         channels = c.loop("channel", c.Name("channel_stop"), taps, start=_first_channel)
         return c.Block((*stops, c.loop("o", c.Name("output_stop"), channels, start=_first_output)))
-

@@ -129,6 +129,4 @@ def _copy_vectors(vector: VectorType, count: int, stop: int) -> tuple[c.Statemen
 
 
 def _copy_elements(count: int, start: int) -> tuple[c.Statement, ...]:
-    return tuple(
-        c.Assign(_to[_k * count + number], _from[_k * _row_step + number]) for number in range(start, count)
-    )
+    return tuple(c.Assign(_to[_k * count + number], _from[_k * _row_step + number]) for number in range(start, count))

@@ -170,7 +170,9 @@ class _GroupSumsEmitter:
         for y in range(0, height, down):
             for first in range(0, width, across):
                 taps = min(down, height - y), min(across, width - first)
-                function = self.emitter.lanes.use(line_of_sums(LineOfSums(vector, taps, self.each, is_partial, has_fma)))
+                function = self.emitter.lanes.use(
+                    line_of_sums(LineOfSums(vector, taps, self.each, is_partial, has_fma))
+                )
                 start = address(x, strides[:2], (_image, _line * product.strides[0] + y * product.dilation[0]))
                 steps = (
                     strides[2] * product.strides[1],

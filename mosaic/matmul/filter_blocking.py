@@ -135,7 +135,11 @@ def _parts_of_task(spec: FilterSpec, mr: int, nr: int, target: Target) -> tuple[
     fitting = max(1, target.caches.l2 // 8 // (spec.taps * panels * mr * nr * spec.dtype.itemsize))
     tiles = math.ceil(tiles / math.ceil(tiles / fitting))
     while panels > 1 or tiles > 1:
-        less = (math.ceil(panels / 2), tiles) if panels * nr >= tiles * mr and panels > 1 else (panels, math.ceil(tiles / 2))
+        less = (
+            (math.ceil(panels / 2), tiles)
+            if panels * nr >= tiles * mr and panels > 1
+            else (panels, math.ceil(tiles / 2))
+        )
         count = spec.groups * math.ceil(spec.channels / (nr * panels)) * math.ceil(spec.outputs / (mr * tiles))
         channels, outputs = min(less[0] * nr, spec.channels), min(less[1] * mr, spec.outputs)
         is_worth = spec.taps * channels * outputs >= _products_per_copy * (channels + outputs)

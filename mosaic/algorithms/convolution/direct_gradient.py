@@ -17,7 +17,9 @@ _share = 0.9  # of the limit of multiply-adds
 
 def _why_not(case: Case) -> str:
     if not is_tiled(case):
-        return f"sums are of float32 or float64, the same for both operands, not {', '.join(map(str, case.operand_types))}"
+        return (
+            f"sums are of float32 or float64, the same for both operands, not {', '.join(map(str, case.operand_types))}"
+        )
     return ""
 
 

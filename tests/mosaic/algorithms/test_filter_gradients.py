@@ -83,7 +83,10 @@ def test_every_algorithm_is_within_its_error_over_random_shapes(batch: int) -> N
     for (result, name), value, (right, largest) in zip(wanted.items(), found, exact, strict=True):
         assert value.shape == right.shape
         assert value.dtype == result.dtype
-        assert float(np.abs(value - right).max() / largest) <= _ERROR[value.dtype.itemsize], (name, result.node.operation)
+        assert float(np.abs(value - right).max() / largest) <= _ERROR[value.dtype.itemsize], (
+            name,
+            result.node.operation,
+        )
 
 
 def _case(operation: Any, types: Any, results: Any) -> Case:
@@ -102,7 +105,9 @@ def _ancestors(result: Any) -> Any:
     ]
 
 
-def _gradient(channels: int, outputs: int, groups: int = 1, side: int = 12, dtype: str = "float32") -> tuple[Any, Any, Any]:
+def _gradient(
+    channels: int, outputs: int, groups: int = 1, side: int = 12, dtype: str = "float32"
+) -> tuple[Any, Any, Any]:
     generator = np.random.default_rng(3)
     x = cnp.asarray(generator.standard_normal((2, channels, side, side)).astype(dtype))
     g = cnp.asarray(generator.standard_normal((2, outputs, side - 2, side - 2)).astype(dtype))
