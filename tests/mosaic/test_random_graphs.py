@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,9 +78,20 @@ BUILDERS = [
 ]
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(st.data())
 def test_a_random_graph_is_what_numpy_computes(data: st.DataObject) -> None:
+    _check_a_random_graph(data)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.data())
+def test_more_random_graphs_are_what_numpy_computes(data: st.DataObject) -> None:
+    _check_a_random_graph(data)
+
+
+def _check_a_random_graph(data: st.DataObject) -> None:
     shapes = data.draw(st.lists(st.sampled_from(SHAPES), min_size=1, max_size=3), label="shapes")
     dtypes = data.draw(st.lists(st.sampled_from(["float32", "float64"]), min_size=3, max_size=3), label="dtypes")
     values = [tensor(*shape, dtype=dtype, seed=i) for i, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=False))]

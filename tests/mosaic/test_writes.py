@@ -162,7 +162,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-@pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
+@pytest.mark.parametrize("loop", one_in(2, LOOPS), ids=lambda loop: loop.__name__)
 def test_a_loop_of_writes_copies_the_array_once_at_most(loop: Loop, copies: list[int]) -> None:
     expected = results_of(loop, np, start())
     built = results_of(loop, cnp, cnp.array(start()))

@@ -94,7 +94,7 @@ def tried(case: Case, compiled: bool = False) -> None:
     assert outcome, f"{outcome.stage}: {outcome.reason}"
 
 
-@pytest.mark.parametrize("name", HARD)
+@pytest.mark.parametrize("name", one_in(2, HARD))
 def test_a_hard_program_is_captured(name: str) -> None:
     tried(HARD[name])
 

@@ -17,6 +17,7 @@ from mosaic.tiling.layout import panels, tilize
 from mosaic.vector.memory import load, load_partial, store, store_partial
 from mosaic.vector.vector_types import vector_type
 from tests.mosaic.compiled_helpers import assert_compiles, call, load_helpers, source_text
+from tests.sampling import in_turn
 
 f32, f64 = np.dtype(np.float32), np.dtype(np.float64)
 shapes = [
@@ -70,8 +71,7 @@ def assert_close(result: np.ndarray, a: np.ndarray, b: np.ndarray, bias: np.ndar
     assert np.all(np.abs(result - exact) <= bound * (4 + np.sqrt(a.shape[1])))
 
 
-@pytest.mark.parametrize("target_name", [None, "x86-64-v3", "x86-64-v2"])
-@pytest.mark.parametrize("dtype", [f32, f64], ids=str)
+@pytest.mark.parametrize(("target_name", "dtype"), in_turn([None, "x86-64-v3", "x86-64-v2"], [f32, f64]), ids=str)
 def test_products_of_all_shapes_are_right_and_write_nothing_else(
     dtype: np.dtype, target_name: str | None, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_cache_mounted_noexec_is_used_through_memory(tmp_path: Path) -> None:
     assert lines[-1] == "everything the compiled path needs is here"
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_a_machine_without_proc_compiles(tmp_path: Path) -> None:
     lines = run_mounted("mount -t tmpfs none /proc", COMPUTE, COMPOSIT_CACHE_DIR=str(tmp_path / "cache"))
@@ -167,7 +168,7 @@ def test_the_first_place_that_has_room_is_taken(tmp_path: Path) -> None:
     assert warning.startswith("RuntimeWarning: cache: /tmp/cache is not used")
 
 
-@pytest.mark.parametrize("home", [None, *slow("", "/proc/nowhere", "relative")])
+@pytest.mark.parametrize("home", slow(None, "", "/proc/nowhere", "relative"))
 def test_a_user_without_a_home_has_a_stand_in(home: str | None, tmp_path: Path) -> None:
     script = f"""
     import os, pwd
