@@ -1,7 +1,7 @@
 """`python -m composit COMMAND`: commands that packages register in the entry-point group `composit.commands`.
 
 A command is a function from the remaining arguments to an exit status; the first line of its docstring is its help.
-composit has none of its own: `doctor` and `cache` are mosaic's.
+composit has none of its own: `doctor`, `cache` and `export` are mosaic's.
 """
 
 import sys

@@ -5,8 +5,9 @@ from mosaic.algorithms.chosen import ChosenAlgorithms
 from mosaic.algorithms.from_outside import algorithm, c_algorithm
 from mosaic.algorithms.record import Algorithm, Case
 from mosaic.algorithms.registry import algorithms_of
-from mosaic.api import CompiledModel, compile, emit, stages
+from mosaic.api import CompiledModel, compile, stages
 from mosaic.backend import MosaicBackend
+from mosaic.exporting.library import ExportedLibrary, export
 from mosaic.passes.stages import Stage
 from mosaic.recompiles import clear_recompiles, explain_recompiles
 from mosaic.tiling.layout import Layout, TileLevel, panels, tilize, untilize
@@ -20,6 +21,7 @@ __all__ = [
     "algorithms_of",
     "c_algorithm",
     "CompiledModel",
+    "ExportedLibrary",
     "Layout",
     "MosaicBackend",
     "Stage",
@@ -27,8 +29,8 @@ __all__ = [
     "check_algorithm",
     "clear_recompiles",
     "compile",
-    "emit",
     "explain_recompiles",
+    "export",
     "panels",
     "stages",
     "tilize",

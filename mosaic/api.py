@@ -1,35 +1,26 @@
-"""`mosaic.compile`, `emit` and `stages`; and `CompiledModel`, a function in machine code with its reports."""
+"""`mosaic.compile` and `stages`; and `CompiledModel`, a function in machine code with its reports."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
 from composit.containers import Rebuild, flatten
-from composit.errors import OperandError, ParameterError, UnreachedInputError
-from composit.evaluation import bind, reads_checked_first, unreached_message
-from composit.guards import Guard, check_guards, guards_for, leaf_value
-from composit.handle import TensorHandle, described
-from composit.input_keys import check_traced, tensors_given
-from composit.operation import Array, Input, TensorType
-from composit.program import BoundProgram, Program
+from composit.evaluation import reads_checked_first
+from composit.guards import Guard, check_guards
+from composit.operation import Array, TensorType
 from composit.source import describe_source
 from composit.value import Value, value_of
-from mosaic.algorithms.choosing import choose
 from mosaic.algorithms.chosen import ChosenAlgorithms, settled
-from mosaic.algorithms.measuring import measured_seconds
-from mosaic.algorithms.precisions import precision_of, target_for
-from mosaic.emitted import check_no_reads, emitted_text
+from mosaic.algorithms.precisions import target_for
 from mosaic.executable import Executable, program_signature, with_scalars
-from mosaic.passes.fold_constants import fold_constants
-from mosaic.passes.pipeline import Options, Request, compile_program
+from mosaic.passes.pipeline import Options, compile_program
 from mosaic.passes.stages import Stage
-from mosaic.passes.tile_scheme import tile_scheme_of
 from mosaic.report import (
     BufferReport,
     KernelRecord,
@@ -39,6 +30,7 @@ from mosaic.report import (
     kernel_records,
     profile_report,
 )
+from mosaic.requests import check_guards_word, given_tensors, request_for
 from mosaic.runtime.arguments import adapt_inputs, check_outputs
 from mosaic.runtime.heap import return_freed_heap
 from mosaic.runtime.threads import checked_num_threads, num_available_cores
@@ -199,15 +191,15 @@ def compile(
         >>> mosaic.compile(x + 1, inputs=[x])(np.zeros(2, "float32"))
         array([1., 1.], dtype=float32)
     """
-    _check_guards_word("compile", guards)
+    check_guards_word("compile", guards)
     threads = num_available_cores() if num_threads is None else checked_num_threads(num_threads)
     report = _progress(progress)
     handles, rebuild = flatten(outputs)
-    given = _given("compile", outputs, handles, inputs)
+    given = given_tensors("compile", outputs, handles, inputs)
     options = Options(target_for(precision, get_target(target)), fuse, reuse_buffers, as_numpy=True)
     check_runs_here(options.target)
     report("simplify", 0.0)
-    request, checked = _request(handles, given, options, tile_scheme, guards, algorithms, threads)
+    request, checked = request_for(handles, given, options, tile_scheme, guards, algorithms, threads)
     executable = build(request, threads, report)
     return_freed_heap()  # what capturing and compiling needed for a while: 12 MiB of BERT-base's
     report("done", 1.0)
@@ -228,41 +220,6 @@ def _rebuild_with_scalars(rebuild: Rebuild, types: Sequence[TensorType]) -> Rebu
 
 def _rebuilt_with_scalars(rebuild: Rebuild, types: Sequence[TensorType], arrays: Sequence[Any]) -> Any:
     return rebuild(with_scalars(arrays, types))
-
-
-def emit(
-    outputs: Any,
-    inputs: Sequence[Any],
-    *,
-    tile_scheme: Any = None,
-    fuse: bool = True,
-    target: str | Target | None = None,
-    guards: str = "check",
-    algorithms: Any = None,
-) -> str:
-    """Return C for the program, for a processor that need not be this machine's.
-
-    Its function computes all outputs from the inputs, all in C order; the comment at the top says what it takes and gives.
-
-    guards:  "check" raises if Python read values while the graph was built, since C does not compare them; "ignore"
-             emits the path that was taken
-
-    Raises:  UnsupportedOperationError: an operation or dtype has no C, or Python read values; UnreachedInputError
-    Example:
-        >>> import composit as cnp, mosaic
-        >>> x = cnp.ones((2,), dtype="float32")
-        >>> for line in mosaic.emit(x + 1, inputs=[x]).splitlines()[2:4]:
-        ...     print(line)
-         * inputs[0]: float32[2]
-         * outputs[0]: float32[2]
-    """
-    _check_guards_word("emit", guards)
-    handles = flatten(outputs)[0]
-    given = _given("emit", outputs, handles, inputs)
-    options = Options(get_target(target), fuse)
-    request, checked = _request(handles, given, options, tile_scheme, guards, algorithms)
-    check_no_reads(checked)
-    return emitted_text(request.program, compile_program(request, _say_nothing))
 
 
 def stages(
@@ -290,98 +247,11 @@ def stages(
     """
     options = Options(get_target(target), fuse, as_numpy=True)
     handles = flatten(outputs)[0]
-    given = _given("stages", outputs, handles, inputs)
-    request, _ = _request(handles, given, options, tile_scheme, "ignore", algorithms)
+    given = given_tensors("stages", outputs, handles, inputs)
+    request, _ = request_for(handles, given, options, tile_scheme, "ignore", algorithms)
     seen: list[Stage] = []
     compile_program(request, _say_nothing, lambda name, program: seen.append(Stage(name, str(program))))
     return tuple(seen)
-
-
-def _check_guards_word(function: str, guards: str) -> None:
-    if guards not in ("check", "ignore"):
-        raise ParameterError(f"{function}: guards={guards!r} was given; expected 'check' or 'ignore'")
-
-
-def _given(function: str, outputs: Any, handles: Sequence[TensorHandle], inputs: Any) -> list[TensorHandle]:
-    check_traced(function, outputs)
-    if not handles:
-        raise OperandError(
-            f"{function}: {described(outputs):.80} of type {type(outputs).__name__} was given, which holds no tensor; expected a tensor or "
-            "a container of tensors that were computed from the inputs"
-        )
-    if isinstance(inputs, Sequence) and not isinstance(inputs, str):
-        return tensors_given(inputs, [value_of(handle) for handle in handles])
-    raise OperandError(
-        f"{function}: inputs={described(inputs):.80} of type {type(inputs).__name__} was given; expected a list of the tensors whose "
-        "values a call gives, in order; for one write inputs=[x]"
-    )
-
-
-def _request(
-    handles: Sequence[TensorHandle],
-    given: Sequence[TensorHandle],
-    options: Options,
-    tile_scheme: Any,
-    guards: str,
-    algorithms: Any,
-    num_threads: int = 1,
-) -> tuple[Request, list[Guard]]:
-    _check_inputs(given)
-    bound, checked = _bound(handles, given, guards)
-    program, constants = _without_values(bound, given)
-    options = replace(options, tile_scheme=tile_scheme_of(tile_scheme, bound))
-    known = fold_constants(program, constants)
-    measure = partial(measured_seconds, target=options.target, num_threads=num_threads)
-    choices = choose(algorithms, program, known, options.target, bound.nodes, measure, precision_of(options.target))
-    return Request(program, known, options, tuple(_input_order(bound, given)), choices), checked
-
-
-def _check_inputs(given: Sequence[TensorHandle]) -> None:
-    seen = {value_of(handle).identity for handle in given}
-    if len(seen) != len(given):
-        raise ParameterError(
-            f"compile: {len(given)} inputs were given, of which only {len(seen)} differ; expected each tensor once; "
-            "pass the array for it once as well"
-        )
-
-
-def _bound(
-    handles: Sequence[TensorHandle], given: Sequence[TensorHandle], guards: str
-) -> tuple[BoundProgram, list[Guard]]:
-    """Return the program of outputs and guards, with the inputs as leaves."""
-    outputs = [value_of(handle) for handle in handles]
-    cuts = [value_of(handle) for handle in given]
-    bound, reached = bind(outputs, cuts)
-    for handle, is_reached in zip(given, reached, strict=True):
-        if not is_reached:
-            raise UnreachedInputError(unreached_message(handle, outputs))
-    checked = guards_for(outputs, cuts) if guards == "check" else []
-    if checked:
-        bound, _ = bind([*outputs, *(guard.read for guard in checked)], cuts)
-    return bound, checked
-
-
-def _input_order(bound: BoundProgram, given: Sequence[TensorHandle]) -> list[int]:
-    """Return the instruction of each input, in the order in which they were given."""
-    leaves = zip(bound.program.inputs, bound.leaves, strict=True)
-    positions = {leaf.identity: position for position, leaf in leaves}
-    return [positions.get(value_of(handle).identity, -1) for handle in given]
-
-
-def _without_values(bound: BoundProgram, given: Sequence[TensorHandle]) -> tuple[Program, dict[int, Array]]:
-    """Return the program with leaves that hold no arrays, and the values of those leaves that are constant.
-
-    The program lives as long as the model: through it, the weights would be held a second time beside the packed ones.
-    """
-    order = set(_input_order(bound, given))
-    constants: dict[int, Array] = {}
-    instructions = list(bound.program.instructions)
-    for position, leaf in zip(bound.program.inputs, bound.leaves, strict=True):
-        value_type = instructions[position].types[0]
-        if position not in order:
-            constants[position] = np.asarray(leaf_value(leaf), dtype=value_type.dtype)
-        instructions[position] = replace(instructions[position], operation=Input(None, value_type))
-    return replace(bound.program, instructions=tuple(instructions)), constants
 
 
 def _progress(progress: Progress | bool | None) -> Progress:

@@ -1,10 +1,12 @@
-"""The commands that mosaic adds to `python -m composit`: `doctor` and `cache`."""
+"""The commands that mosaic adds to `python -m composit`: `doctor`, `cache` and `export`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from composit.errors import CodeStorageError, ParameterError
+from composit.errors import CodeStorageError, CompositError, ParameterError
+from composit.files.saving import load_program
+from mosaic.exporting.library import export as export_library
 from mosaic.runtime.cache import Cache, open_caches
 from mosaic.runtime.cache_directory import shown_path
 from mosaic.runtime.doctor import examine, report
@@ -31,6 +33,28 @@ def cache(arguments: Sequence[str]) -> int:
     except (CodeStorageError, ParameterError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+    return 0
+
+
+def export(arguments: Sequence[str]) -> int:
+    """Write a program of composit.save to a folder as a C library, with a self-test."""
+    parser = argparse.ArgumentParser("python -m composit export", description=export.__doc__)
+    parser.add_argument("program", help="a file that composit.save wrote with inputs=")
+    parser.add_argument("folder", help="new or empty")
+    parser.add_argument("--name", default="model", help="of the library, an identifier of C")
+    parser.add_argument("--target", help="such as aarch64, x86-64-v3 or generic; without it, this machine")
+    options = parser.parse_args(arguments)
+    try:
+        program = load_program(options.program)
+        library = export_library(program, options.folder, name=options.name, target=options.target)
+    except (CompositError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"folder     {shown_path(library.folder)}")
+    print(f"weights    {library.weights_bytes} bytes")
+    print(f"arena      {library.arena_bytes} bytes")
+    for function in library.functions:
+        print(f"function   {function}")
     return 0
 
 

@@ -65,7 +65,7 @@ def check_runs_here(target: Target) -> None:
         lacking = f"this machine is {machine}" if is_other else f"this machine lacks {', '.join(missing)}"
         raise ParameterError(
             f"compile: code for {target.name} was asked for and {lacking}; expected a target that runs here, such as"
-            f" {detect().name}; leave target away for this machine, or get the C of another one by mosaic.emit"
+            f" {detect().name}; leave target away for this machine, or get C for another one by mosaic.export"
         )
 
 

@@ -47,7 +47,9 @@ def _by_builtin(vector: VectorType, name: str, arguments: tuple[c.Name, ...]) ->
     otherwise = function(*lanes)
     found = instruction(name, vector)
     if found is not None:
-        otherwise = (c.CompiledIf(f"defined({found.macro})", function(c.Return(found.call())), otherwise),)
+        # clang has dropped builtins of gcc's one by one.
+        condition = f"defined({found.macro}) && (!defined(__clang__) || __has_builtin({found.builtin}))"
+        otherwise = (c.CompiledIf(condition, function(c.Return(found.call())), otherwise),)
     whole = function(c.Return(c.Name(elementwise)(*arguments)))
     item = c.CompiledIf(f"__has_builtin({elementwise})", whole, otherwise)
     return Helper(full_name, (item,), (vector.helper,))

@@ -6,7 +6,7 @@ MOSAIC = Order(
     "mosaic",
     (
         ("mosaic.c", "mosaic.targets", "mosaic.runtime", "mosaic.ir.affine"),
-        ("mosaic.vector", "mosaic.ir.views", "mosaic.commands"),
+        ("mosaic.vector", "mosaic.ir.views"),
         ("mosaic.matmul", "mosaic.ir.expressions"),
         ("mosaic.ir.schedule", "mosaic.winograd"),
         ("mosaic.tiling",),
@@ -21,7 +21,6 @@ MOSAIC = Order(
         (
             "mosaic.passes",
             "mosaic.compiled_json",
-            "mosaic.emitted",
             "mosaic.last_reads",
             "mosaic.memory_needs",
             "mosaic.numpy_islands",
@@ -32,11 +31,12 @@ MOSAIC = Order(
         ("mosaic.executable",),
         ("mosaic.without_compiler",),
         ("mosaic.algorithms.measuring",),
-        ("mosaic.algorithms.chosen",),
+        ("mosaic.algorithms.chosen", "mosaic.requests"),
         ("mosaic.report",),
         ("mosaic.backend",),
         ("mosaic.api",),
-        ("mosaic.algorithms.checking",),
+        ("mosaic.algorithms.checking", "mosaic.exporting"),
+        ("mosaic.commands",),
         ("mosaic",),
     ),
 )

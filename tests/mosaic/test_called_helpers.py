@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import composit as cnp
-import mosaic
 from composit.errors import UnsupportedOperationError
 from composit.handle import TensorHandle
 from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
@@ -20,6 +19,7 @@ from mosaic.c.helpers import inline_function
 from mosaic.codegen import inlining
 from mosaic.codegen.inlining import Kernel, inline_or_call, largest_inlined, most_inlined
 from mosaic.targets import named_targets
+from tests.mosaic.c_text import c_text
 from tests.mosaic.test_inlining import DTYPES, ROWS, chain
 from tests.properties.related_programs import related_program
 from tests.sampling import one_in
@@ -59,7 +59,7 @@ def one_of_each(dtype: str) -> tuple[list[Any], list[Any]]:
 
 
 def source_for(target: str, outputs: Sequence[Any], inputs: Sequence[Any]) -> str:
-    return mosaic.emit(outputs, inputs=inputs, target=target)
+    return c_text(outputs, inputs=inputs, target=target)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def sources_of(seed: int, target: str) -> Iterator[str]:
             continue  # 1 op 1 is numpy's own
         inputs = [tensor for tensor in made.values() if tensor.node in output.graph.nodes]
         with contextlib.suppress(UnsupportedOperationError):  # the caller counts what is left
-            yield mosaic.emit(output, inputs=inputs, target=target)
+            yield c_text(output, inputs=inputs, target=target)
 
 
 def _reraise(line: Any, error: BaseException) -> None:

@@ -10,6 +10,7 @@ import mosaic
 from composit.nn import relu
 from composit.nn.operations import average_pool, convolution
 from mosaic.algorithms.measuring import program_of
+from tests.mosaic.c_text import c_text
 from tests.mosaic.comparison import assert_same_values, tensor
 
 
@@ -94,7 +95,7 @@ def test_lines_compute_what_follows_where_they_are_stored(
 
 def test_a_table_says_where_the_rows_of_windows_are() -> None:
     x, filters = tensor(1, 3, 9, 40), tensor(8, 3, 3, 3, seed=1)
-    source = mosaic.emit(convolution(x, filters), inputs=[x], algorithms={"conv2d": "lines"})
+    source = c_text(convolution(x, filters), inputs=[x], algorithms={"conv2d": "lines"})
     assert "b_starts[k]" in source
     assert "transpose_" not in source
 

@@ -17,10 +17,11 @@ from composit.numpy.indexing.advanced_indices import ARRAY, AdvancedIndexAdjoint
 from composit.numpy.indexing.taking import TakeAdjoint, TakeAlongAxisAdjoint
 from mosaic.executable import Executable
 from mosaic.runtime.arguments import Signature
-from mosaic.runtime.standalone import standalone_main
 from mosaic.targets import get_target
+from tests.mosaic.c_text import c_text
 from tests.mosaic.comparison import assert_same_values, tensor, tensors
 from tests.mosaic.runtime.programs import build_sanitized, run_standalone
+from tests.mosaic.runtime.standalone import standalone_main
 from tests.mosaic.test_fusion import attention, gelu, layer_norm, softmax
 from tests.sampling import only
 
@@ -54,7 +55,7 @@ def executable_of(outputs: Any, inputs: list[Any], **settings: Any) -> Executabl
 def source_for(target: str) -> str:
     """The C for another processor, which need not run here."""
     outputs, inputs = everything()
-    return mosaic.emit(outputs, inputs=inputs, target=target)
+    return c_text(outputs, inputs=inputs, target=target)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -105,8 +106,8 @@ def test_no_sanitizer_complains(fuse: bool, tmp_path: Path) -> None:
 
 def test_the_text_is_the_same_in_every_process() -> None:
     program = (
-        "import mosaic, hashlib; from tests.mosaic.test_emitted_c import everything; outputs, inputs = everything(); "
-        "print(hashlib.sha256(mosaic.emit(outputs, inputs=inputs, target='x86-64-v3').encode()).hexdigest())"
+        "import mosaic, hashlib; from tests.mosaic.test_emitted_c import c_text, everything; outputs, inputs = everything(); "
+        "print(hashlib.sha256(c_text(outputs, inputs=inputs, target='x86-64-v3').encode()).hexdigest())"
     )
     finished = subprocess.run(
         [sys.executable, "-c", program],
@@ -118,15 +119,14 @@ def test_the_text_is_the_same_in_every_process() -> None:
         env={"PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2", "PATH": "/usr/bin:/bin"},
     )
     outputs, inputs = everything()
-    here = mosaic.emit(outputs, inputs=inputs, target="x86-64-v3")
+    here = c_text(outputs, inputs=inputs, target="x86-64-v3")
     assert finished.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
 
 
 def test_values_of_constants_are_not_in_the_text() -> None:
     x = cnp.zeros((4, 8), dtype="float32")
     texts = {
-        mosaic.emit(x @ tensor(8, 8, seed=seed) + tensor(8, seed=seed), inputs=[x], target="x86-64-v3")
-        for seed in (1, 2)
+        c_text(x @ tensor(8, 8, seed=seed) + tensor(8, seed=seed), inputs=[x], target="x86-64-v3") for seed in (1, 2)
     }
     assert len(texts) == 1
 
@@ -165,7 +165,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_kernels_read_as_approved(name: str, update_golden: bool) -> None:
     x = cnp.zeros((24, 50), dtype="float32")
-    text = mosaic.emit(EXAMPLES[name](x), inputs=[x], target="x86-64-v3")
+    text = c_text(EXAMPLES[name](x), inputs=[x], target="x86-64-v3")
     first = text.find("void product_")
     start = text.rindex("/*", 0, first if first >= 0 else text.index("static void kernel_0"))
     kernels = text[start : text.index("#define INPUTS")]
@@ -179,7 +179,7 @@ def test_kernels_read_as_approved(name: str, update_golden: bool) -> None:
 
 def test_rows_of_several_axes_are_counted_without_division() -> None:
     x = cnp.asarray(np.zeros((4, 5, 6, 7, 3), "float32"))
-    text = mosaic.emit(cnp.ascontiguousarray(cnp.transpose(x, (4, 1, 3, 0, 2))) + 1, [x])
+    text = c_text(cnp.ascontiguousarray(cnp.transpose(x, (4, 1, 3, 0, 2))) + 1, [x])
     loop = text.partition("for (int64_t row")[2].partition("\n}")[0]
     assert "r3 += 1" in loop
     assert " / " not in loop

@@ -9,6 +9,7 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.errors import OutOfBoundsError
+from tests.mosaic.c_text import c_text
 from tests.sampling import in_turn
 
 X = np.arange(60.0).reshape(12, 5)
@@ -63,7 +64,7 @@ def test_a_scalar_that_an_index_chooses_is_a_scalar() -> None:
 
 def test_the_index_of_a_row_is_checked_once() -> None:
     x = cnp.asarray(np.zeros((50, 300), "uint8"))
-    text = mosaic.emit(cnp.take(x, INDICES, axis=0), [x])
+    text = c_text(cnp.take(x, INDICES, axis=0), [x])
     along_row = text.partition("static void kernel_0")[2].partition("for (int64_t row")[2].partition("for (int64_t i")
     assert "index_raise" in along_row[0]
     assert "index_raise" not in along_row[2].partition("\n}")[0]
@@ -71,11 +72,11 @@ def test_the_index_of_a_row_is_checked_once() -> None:
 
 def test_indices_that_rows_share_are_checked_once_in_a_task() -> None:
     x, few = cnp.asarray(np.arange(7200.0).reshape(600, 12)), cnp.asarray(np.arange(24.0).reshape(2, 12))
-    text = mosaic.emit(cnp.take(x, INDICES, axis=1), [x])
+    text = c_text(cnp.take(x, INDICES, axis=1), [x])
     before, _, rows = text.partition("static void kernel_0")[2].partition("for (int64_t row")
     assert "index_raise" in before
     assert "index_raise" not in rows.partition("\n}")[0]
-    assert "int64_t indices" not in mosaic.emit(cnp.take(few, INDICES, axis=1), [few])
+    assert "int64_t indices" not in c_text(cnp.take(few, INDICES, axis=1), [few])
 
 
 @pytest.mark.parametrize(("length", "mode"), in_turn([3, 77, 5_000], ["clip", "wrap", "raise"]))
@@ -101,5 +102,5 @@ def test_places_of_lanes_are_known_before_any_lane_is_loaded() -> None:
     x = cnp.asarray(np.arange(300.0))
     indices = np.random.default_rng(0).integers(-300, 300, 77)
     doubled = cnp.take(x, indices) * 2
-    assert "load_indexed" in mosaic.emit(doubled, [x])
+    assert "load_indexed" in c_text(doubled, [x])
     np.testing.assert_array_equal(mosaic.compile(doubled, inputs=[x])(np.arange(300.0)), np.arange(300.0)[indices] * 2)

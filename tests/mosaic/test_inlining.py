@@ -17,6 +17,7 @@ from mosaic import c
 from mosaic.c.helpers import inline_function
 from mosaic.codegen.elementwise import is_compiled
 from mosaic.codegen.inlining import Kernel, inline_or_call, most_inlined, most_inlined_per_file, most_repeated
+from tests.mosaic.c_text import c_text
 from tests.sampling import one_in
 
 DTYPES = ("float32", "float64", "int8", "int32", "int64", "uint8", "uint64", "bool")
@@ -53,7 +54,7 @@ def chain(name: str, dtype: str, length: int, size: int = 1001) -> tuple[list[An
 
 
 def source_of(outputs: Any, inputs: list[Any]) -> str:
-    return mosaic.emit(outputs, inputs=inputs, target="x86-64-v3")
+    return c_text(outputs, inputs=inputs, target="x86-64-v3")
 
 
 def kernels_in(source: str) -> list[str]:
@@ -228,7 +229,7 @@ def statements_run(program: Callable[[int], tuple[Any, list[Any]]], count: int) 
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        mosaic.emit(outputs, inputs=inputs, target="x86-64-v3")
+        c_text(outputs, inputs=inputs, target="x86-64-v3")
     finally:
         sys.settrace(before)
     return lines

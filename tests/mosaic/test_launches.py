@@ -9,6 +9,7 @@ import pytest
 
 import composit as cnp
 import mosaic
+from tests.mosaic.c_text import c_text
 from tests.mosaic.comparison import assert_same_values
 
 INDICES = np.arange(32)[::-1].copy()
@@ -36,7 +37,7 @@ def chain(step: Callable[[Any, Any], Any], length: int) -> tuple[Any, list[Any]]
 def code_of(step: Callable[[Any, Any], Any], length: int) -> str:
     """The emitted C without what grows with a program by design: the interface in the comment, and the tables."""
     outputs, inputs = chain(step, length)
-    text = mosaic.emit(outputs, inputs=inputs, target="x86-64-v3").partition("*/")[2]
+    text = c_text(outputs, inputs=inputs, target="x86-64-v3").partition("*/")[2]
     return re.sub(r"(static const struct (place|launch) \w+)\[\d+\] = \{.*?\};", r"\1;", text, flags=re.S)
 
 
@@ -71,7 +72,7 @@ def test_more_loops_around_kernels_are_no_more_code() -> None:
         result = x
         for _ in range(length):
             result = cnp.convolve(result, y, mode="same")  # its two ends are loops around kernels
-        text = mosaic.emit(result, inputs=[x, y], target="x86-64-v3").partition("*/")[2]
+        text = c_text(result, inputs=[x, y], target="x86-64-v3").partition("*/")[2]
         assert "run_loops(" in text
         return re.sub(r"(static const struct \w+ \w+)\[\d+\] = \{.*?\};", r"\1;", text, flags=re.S)
 

@@ -11,6 +11,7 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from mosaic.targets import CacheSizes, Target, get_target
+from tests.mosaic.c_text import c_text
 from tests.mosaic.passes.test_stages import around
 from tests.mosaic.test_fusion import layer_norm, softmax
 from tests.mosaic.test_related_operands import TARGETS
@@ -106,7 +107,7 @@ def test_results_that_a_later_kernel_reads_stay_in_the_caches() -> None:
 
 def test_a_row_is_fetched_by_its_first_loop_only() -> None:
     x = cnp.asarray(np.zeros((4096, 1024), "float32"))
-    source = mosaic.emit(softmax(x), inputs=[x], target="x86-64-v3")
+    source = c_text(softmax(x), inputs=[x], target="x86-64-v3")
     assert source.count("__builtin_prefetch(") == 4
     assert source.count("    stream_f32x8(") == 1
     assert source.count("    finish_streams();") == 1
@@ -114,7 +115,7 @@ def test_a_row_is_fetched_by_its_first_loop_only() -> None:
 
 def test_a_kernel_past_the_caches_reads_as_approved(update_golden: bool) -> None:
     x = cnp.zeros((24, 48), dtype="float32")
-    text = mosaic.emit(softmax(x), inputs=[x], target=small("x86-64-v3"))
+    text = c_text(softmax(x), inputs=[x], target=small("x86-64-v3"))
     start = text.rindex("/*", 0, text.index("static void kernel_0"))
     helper = text[text.index("static inline", text.index("__builtin_nontemporal_store)") - 100) :]
     kernels = helper[: helper.index("/*")] + text[start : text.index("#define INPUTS")]

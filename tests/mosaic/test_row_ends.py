@@ -6,6 +6,7 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from composit import nn
+from tests.mosaic.c_text import c_text
 
 
 def numbers(*shape: int) -> np.ndarray:
@@ -22,7 +23,7 @@ def test_depthwise_windows_are_right_at_every_length(length: int) -> None:
 
 def test_rows_of_windows_load_no_lane_alone() -> None:
     x, filters = cnp.asarray(numbers(1, 5, 6, 56)), cnp.asarray(numbers(5, 1, 3, 3))
-    text = mosaic.emit(nn.convolution(x, filters, groups=5), inputs=[x], target="x86-64-v4")
+    text = c_text(nn.convolution(x, filters, groups=5), inputs=[x], target="x86-64-v4")
     assert "load_partial" not in text
 
 

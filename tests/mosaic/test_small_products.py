@@ -8,6 +8,7 @@ import pytest
 import composit as cnp
 import mosaic
 from mosaic.passes.schedule import task_products
+from tests.mosaic.c_text import c_text
 from tests.mosaic.comparison import assert_same_values
 from tests.mosaic.test_related_operands import TARGETS
 from tests.sampling import one_in
@@ -42,15 +43,15 @@ def test_batches_that_share_tasks_are_complete(batch: tuple[int, ...]) -> None:
 
 def test_small_products_share_a_task() -> None:
     x = cnp.asarray(matrices(2500, 20, 20))
-    text = mosaic.emit(x @ x, [x])
+    text = c_text(x @ x, [x])
     num_tasks = int(text.rpartition("{kernel_0, ")[2].partition(",")[0])
     assert num_tasks == -(-2500 // (task_products // 20**3))
 
 
 def test_twenty_columns_are_held_in_vectors_of_eight() -> None:
     x, y = cnp.asarray(matrices(9, 20, 20)), cnp.asarray(matrices(9, 32, 32))
-    assert "f32x16" not in mosaic.emit(x @ x, [x], target="x86-64-v4")
-    assert "f32x16" in mosaic.emit(y @ y, [y], target="x86-64-v4")
+    assert "f32x16" not in c_text(x @ x, [x], target="x86-64-v4")
+    assert "f32x16" in c_text(y @ y, [y], target="x86-64-v4")
 
 
 def test_twenty_columns_of_float64_are_one_tile() -> None:

@@ -1,6 +1,5 @@
 """Generated code takes little of the stack, whatever the shapes: the rest lies in the arena."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,9 +18,10 @@ from mosaic.runtime.abi import RUNTIME_SOURCE
 from mosaic.runtime.arguments import Signature
 from mosaic.runtime.compilation import compiler_arguments
 from mosaic.runtime.compiler import find_compiler
-from mosaic.runtime.standalone import standalone_main
 from mosaic.targets import Target, detect, get_target
+from tests.mosaic.c_text import c_text, compiled_program
 from tests.mosaic.runtime.programs import build_sanitized, run_standalone
+from tests.mosaic.runtime.standalone import standalone_main
 from tests.sampling import one_in
 
 MOST_BYTES = 32 * 1024
@@ -128,7 +128,7 @@ def deepest(frames: dict[str, int]) -> int:
 def test_no_function_takes_much_of_the_stack(name: str, target: str, tmp_path: Path) -> None:
     outputs, inputs = PROGRAMS[name]()
     chosen = detect() if target == "here" else get_target(target)
-    source = mosaic.emit(outputs, inputs, target=chosen)
+    source = c_text(outputs, inputs, target=chosen)
     assert deepest(stack_bytes(source, chosen, tmp_path)) <= MOST_BYTES
 
 
@@ -187,12 +187,12 @@ def test_rows_that_do_not_fit_the_stack_give_the_same_bits_on_any_number_of_thre
 @pytest.mark.parametrize("name", ["eight rows kept", "attention of 512", "softmax of 16000"])
 def test_threads_stay_within_their_part_of_the_arena(name: str, tmp_path: Path) -> None:
     outputs, inputs = PROGRAMS[name]()
-    text = mosaic.emit(outputs, inputs, target="generic")
-    arena = re.search(r"arena: (\d+) bytes aligned to 64, and (\d+) more for each thread", text)
-    assert arena is not None
-    assert int(arena[2]) > 16 * 1024
+    compiled = compiled_program(outputs, inputs, target="generic")
+    (region,) = compiled.regions
+    text, arena_bytes = compiled.source, region.num_arena_bytes(1)
+    assert region.num_arena_bytes(2) - arena_bytes > 16 * 1024
     types = (tuple(tensor_type(each.shape, each.dtype) for each in tensors) for tensors in (inputs, outputs))
-    signature = Signature(*types, int(arena[1]))
+    signature = Signature(*types, arena_bytes)
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=each.shape).astype(each.dtype) for each in inputs]
     program = build_sanitized(standalone_main(text, signature), tmp_path)

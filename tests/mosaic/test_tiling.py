@@ -14,6 +14,7 @@ from mosaic import Layout, TileLevel, panels, tilize, untilize
 from mosaic.ir.expressions import Load
 from mosaic.tiling.packing import Packing
 from mosaic.tiling.tile_parts import view_of
+from tests.mosaic.c_text import c_text
 from tests.mosaic.comparison import assert_same_values, tensor
 
 lengths = st.integers(1, 12)
@@ -91,7 +92,7 @@ def model_with(tile_scheme: Any) -> tuple[Any, Any, Any]:
     x, weight = tensor(40, 96), tensor(96, 64)
     y = x @ weight
     scheme = tile_scheme(weight, y)
-    return mosaic.emit(y, inputs=[x], tile_scheme=scheme, target="x86-64-v3"), y, (x, scheme)
+    return c_text(y, inputs=[x], tile_scheme=scheme, target="x86-64-v3"), y, (x, scheme)
 
 
 def test_the_tiles_of_a_weight_are_its_panels() -> None:
@@ -115,7 +116,7 @@ def test_a_scheme_changes_no_value(width: int, depth: int | None) -> None:
 
 
 def panel_widths(y: Any, x: Any, key: Any, tile: tuple[int, ...]) -> str:
-    return mosaic.emit(y, inputs=[x], tile_scheme={key: TileLevel(tile)}, target="x86-64-v3")
+    return c_text(y, inputs=[x], tile_scheme={key: TileLevel(tile)}, target="x86-64-v3")
 
 
 def test_tiles_reach_a_weight_through_any_view_that_costs_nothing() -> None:

@@ -22,9 +22,10 @@ from mosaic.ir.views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import Context, Value
 from mosaic.lowering.scans import at_turn
 from mosaic.passes.validate import validate
-from mosaic.runtime.standalone import standalone_main
 from tests.mosaic.by_hand import BY_HAND, ByHand, added, number, times
+from tests.mosaic.c_text import c_text
 from tests.mosaic.runtime.programs import build_sanitized, run_standalone
+from tests.mosaic.runtime.standalone import standalone_main
 from tests.sampling import one_in
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -335,7 +336,7 @@ def test_a_triangle_reads_as_a_loop_whose_sums_grow() -> None:
 def test_kernels_in_loops_of_their_own_that_are_alike_are_one() -> None:
     x, y = (cnp.asarray(each) for each in operands("solve_lower", 30, (30,)))
     outputs = [apply(ByHand("products_so_far"), each) for each in (x, y)]
-    source = mosaic.emit(outputs, inputs=[x, y])
+    source = c_text(outputs, inputs=[x, y])
     assert source.count("static void kernel_") == 1
     assert "launches[2] = {{kernel_0," in source
 

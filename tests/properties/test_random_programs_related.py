@@ -24,6 +24,7 @@ from composit.errors import ParameterError, UnsupportedOperationError
 from composit.handle import TensorHandle
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import check_runs_here, get_target, named_targets
+from tests.mosaic.c_text import c_text
 from tests.mosaic.compiled_helpers import WARNINGS, assert_compiles
 from tests.prepared import by_programs
 from tests.properties.random_programs import Line, RandomProgram, parts, say
@@ -188,14 +189,14 @@ def check_compiles(target: str, first_seed: int, directory: Path, count: int = B
     batch = _joined([related_program(random.Random(seed)) for seed in range(first_seed, first_seed + count)])
     outputs = [tensor for tensor in batch.tensors if _has_c(tensor, batch.inputs, target)]
     reached = {node for tensor in outputs for node in tensor.graph.nodes}
-    text = mosaic.emit(outputs, [each for each in batch.inputs if each.node in reached], target=target)
+    text = c_text(outputs, [each for each in batch.inputs if each.node in reached], target=target)
     assert_compiles(text, directory, get_target(target), ZIG, (*WARNINGS, "-Wno-tautological-compare"))
     return len(outputs)
 
 
 def _has_c(tensor: Any, inputs: Sequence[Any], target: str) -> bool:
     try:
-        mosaic.emit(tensor, [each for each in inputs if each.node in tensor.graph.nodes], target=target)
+        c_text(tensor, [each for each in inputs if each.node in tensor.graph.nodes], target=target)
     except UnsupportedOperationError:
         return False
     return True

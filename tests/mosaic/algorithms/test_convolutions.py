@@ -14,6 +14,7 @@ from composit.nn.operations import convolution
 from mosaic.algorithms import Case
 from mosaic.algorithms.convolution.winograd import ERRORS
 from mosaic.targets import get_target
+from tests.mosaic.c_text import c_text
 from tests.sampling import only
 
 _PLAIN = {4: 2e-6, 8: 4e-15}
@@ -112,7 +113,7 @@ def test_the_c_of_the_algorithms_differs() -> None:
     result = convolution(x, filters, padding=1)
     names = [name for name in names_that_can(result, [x]) if name != "winograd"]  # which is one of the tiles by name
     assert {"direct", "gemm", "smm", "implicit gemm", "implicit precomp gemm", "winograd f(4,3)"} <= set(names)
-    texts = {name: mosaic.emit(result, inputs=[x], algorithms={"conv2d": name}) for name in names}
+    texts = {name: c_text(result, inputs=[x], algorithms={"conv2d": name}) for name in names}
     assert len(set(texts.values())) == len(names)
     assert "multiply_by_table" in texts["implicit precomp gemm"]
     assert "winograd_data_4x4" in texts["winograd f(4,3)"]

@@ -7,6 +7,7 @@ import pytest
 
 import composit as cnp
 import mosaic
+from tests.mosaic.c_text import c_text
 
 TILED = ("gemm", "small-m", "gemm packed at run time")
 
@@ -48,9 +49,9 @@ def _code(text: str) -> str:
 
 def test_the_c_of_the_algorithms_differs() -> None:
     a, b = cnp.ones((64, 96), dtype="float32"), cnp.ones((96, 80), dtype="float32")
-    texts = {_code(mosaic.emit(a @ b, inputs=[a, b], algorithms={"matmul": name})) for name in ("small-m", TILED[2])}
+    texts = {_code(c_text(a @ b, inputs=[a, b], algorithms={"matmul": name})) for name in ("small-m", TILED[2])}
     few, b = cnp.ones((1, 96), dtype="float32"), cnp.ones((80, 96), dtype="float32")
-    texts |= {_code(mosaic.emit(few @ b.T, inputs=[few, b], algorithms={"matmul": name})) for name in ("gemm", "gemv")}
+    texts |= {_code(c_text(few @ b.T, inputs=[few, b], algorithms={"matmul": name})) for name in ("gemm", "gemv")}
     assert len(texts) == 4
 
 

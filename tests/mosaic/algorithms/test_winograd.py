@@ -17,6 +17,7 @@ from mosaic.algorithms import Case, algorithms_of
 from mosaic.algorithms.convolution.winograd import ERRORS
 from mosaic.targets import get_target
 from mosaic.winograd.transforms import Transform, factored, known_outputs
+from tests.mosaic.c_text import c_text
 from tests.sampling import only
 
 _Row = tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]
@@ -120,8 +121,8 @@ def test_the_bits_are_the_same_for_any_number_of_threads() -> None:
 def test_filters_are_transformed_once_where_they_are_constant() -> None:
     x, filters = operands((1, 8, 12, 12), (16, 8, 3, 3), "float32")
     y = convolution(x, filters)
-    constant = mosaic.emit(y, inputs=[x], algorithms={"conv2d": "winograd"})
-    given = mosaic.emit(y, inputs=[x, filters], algorithms={"conv2d": "winograd"})
+    constant = c_text(y, inputs=[x], algorithms={"conv2d": "winograd"})
+    given = c_text(y, inputs=[x, filters], algorithms={"conv2d": "winograd"})
     assert "winograd_filters" not in constant
     assert "winograd_filters" in given
 
@@ -171,7 +172,7 @@ def test_few_tiles_that_would_wait_for_filters_are_a_product_by_default() -> Non
 def test_the_c_of_the_tiles_differs() -> None:
     x, filters = operands((1, 8, 12, 12), (16, 8, 3, 3), "float32")
     names = ["implicit gemm", *(f"winograd f({outputs},3)" for outputs in known_outputs)]
-    texts = {mosaic.emit(convolution(x, filters), inputs=[x], algorithms={"conv2d": name}) for name in names}
+    texts = {c_text(convolution(x, filters), inputs=[x], algorithms={"conv2d": name}) for name in names}
     assert len(texts) == len(names)
 
 

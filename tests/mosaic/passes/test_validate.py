@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import composit.numpy as cnp
-import mosaic
 from composit.errors import InternalError
 from mosaic.ir.statements import Definition, IrProgram
 from mosaic.passes import pipeline, validate
+from tests.mosaic.c_text import c_text
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[IrProgram]:
 
     monkeypatch.setattr(pipeline, "validate", validated)
     x = cnp.asarray(np.ones((8, 8)))
-    mosaic.emit(cnp.exp(x @ x + 1.0), inputs=[x])
+    c_text(cnp.exp(x @ x + 1.0), inputs=[x])
     return programs
 
 

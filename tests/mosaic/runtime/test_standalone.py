@@ -9,8 +9,8 @@ import pytest
 
 from composit.operation import tensor_type
 from mosaic.runtime.arguments import Signature
-from mosaic.runtime.standalone import standalone_main
 from tests.mosaic.runtime.programs import ADD_SOURCE, PATIENCE_S, build_sanitized, run_source, run_standalone
+from tests.mosaic.runtime.standalone import standalone_main
 
 FLOAT4 = tensor_type((4,), "float32")
 X, Y = np.arange(4, dtype=np.float32), np.full(4, 10, np.float32)

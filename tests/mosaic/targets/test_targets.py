@@ -75,6 +75,6 @@ def test_code_for_another_processor_is_refused_before_it_is_compiled() -> None:
 def test_code_for_features_that_the_processor_lacks_is_refused_with_their_names() -> None:
     richer = replace(detect(), name="richer", required_features=(*detect().required_features, "avx1024", "amx9"))
     with pytest.raises(
-        ParameterError, match=r"code for richer .* lacks amx9, avx1024; .*leave target away.*mosaic.emit"
+        ParameterError, match=r"code for richer .* lacks amx9, avx1024; .*leave target away.*mosaic.export"
     ):
         check_runs_here(richer)

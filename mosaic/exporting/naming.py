@@ -1,0 +1,51 @@
+"""Names of C: of the library, its functions and their arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from composit.errors import ParameterError
+
+_identifier: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_keywords: Final = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register restrict"
+    " return short signed sizeof static struct switch typedef union unsigned void volatile while"
+    # Of C++, whose programs include the header too, and names that the functions use themselves.
+    " and bool catch class delete export false friend namespace new not operator or private protected public template this throw"
+    " true try typename using virtual wchar_t xor"
+    " weights arena inputs outputs status main".split()
+)
+
+
+def check_name(name: object, what: str) -> str:
+    """Return the name of a library or a function.
+
+    Raises:  ParameterError: C cannot call anything so
+    """
+    if isinstance(name, str) and _identifier.fullmatch(name) and name not in _keywords:
+        return name
+    raise ParameterError(
+        f"export: {what} is called {name!r:.60}, which is no identifier of C; expected a letter, then letters, digits and _, and no word"
+        " of C itself; pass another name"
+    )
+
+
+def argument_names(wanted: Iterable[str], taken: set[str], stand_in: str) -> list[str]:
+    """Return an identifier for each wanted name, all different and none of `taken`, to which they are added.
+
+    stand_in: for arguments without a name, with their number
+    """
+    names = []
+    for number, text in enumerate(wanted):
+        name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or f"{stand_in}_{number}"
+        if not name[0].isalpha():
+            name = f"{stand_in}_{name}"
+        if name in _keywords or name in taken:
+            name = f"{name}_{number}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names.append(name)
+    return names
