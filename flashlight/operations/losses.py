@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 import composit.numpy as cnp
 from composit import nn
+from composit.apply import apply
 from composit.nn.arguments import counted_from_start
 from composit.nn.gradient_flow import sloped, straight_through
+from composit.nn.losses.binary import BinaryCrossEntropy
 from composit.nn.losses.reductions import reduced
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, pulled_back, typed
@@ -36,12 +37,7 @@ def _of_nn(function: Callable[..., LazyTensor], *names: str) -> Row:
 def _binary_cross_entropy(
     call: Call, x: LazyTensor, target: LazyTensor, weight: LazyTensor | None = None, reduction: int = _MEAN
 ) -> LazyTensor:
-    losses = nn.losses.bce(x, target, reduction="none")
-    if isinstance(call.arguments[1], torch.Tensor) and call.arguments[1].requires_grad:
-        # The derivative by the target has torch's logarithms, without the bound of those in the loss.
-        by_target = sloped(target, cast(cnp.log1p(-x) - cnp.log(x), target.dtype))
-        by_x = nn.losses.bce(x, nn.stop_gradient(target), reduction="none")
-        losses = straight_through(losses, cast(by_x + by_target, losses.dtype))
+    losses = apply(BinaryCrossEntropy(has_bounded_slope=False), x, target)
     losses = losses if weight is None else losses * weight
     return cast(reduced("bce", losses, _REDUCTIONS[reduction]), call.dtype)
 

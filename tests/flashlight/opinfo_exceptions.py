@@ -29,6 +29,11 @@ WITHOUT_GRADIENTS: dict[str, str] = {
     "istft": "torch loses the gradient of the window of one sample, not that of a copy of this window",
     "as_strided_scatter": "torch gives the input what it gives the source, where the source was written over the input",
 }
+WITHOUT_SECOND_DERIVATIVES: dict[str, str] = {
+    "linalg.pinv|hermitian": WITHOUT_GRADIENTS["linalg.pinv|hermitian"],
+    "linalg.norm|subgradients_at_zero": "torch's second derivative of the norm of zeros is NaN, ours 0 as its first",
+    "masked.logaddexp": "torch's second derivative where both numbers are -inf is NaN, ours 0",
+}
 _ROUNDED_INSIDE = "torch rounds between the steps of its kernel"
 _TIES = "torch takes others of equal numbers, of which there are many"
 OTHERWISE_IN_HALF: dict[str, str] = {

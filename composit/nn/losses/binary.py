@@ -39,11 +39,15 @@ _SMALLEST_PRODUCT = 1e-12
 class BinaryCrossEntropy(Composition):
     """-(t log(x) + (1 - t) log(1 - x)), with logarithms of at least -100. Operands: probabilities x and targets t.
 
-    Derivative:  by x: (x - t) / max(x (1 - x), 1e-12); by t: log(1 - x) - log(x), with the same bound
+    has_bounded_slope: whether the logarithms in the derivative by t have the same bound; those of torch are infinite at 0 and 1
+
+    Derivative:  by x: (x - t) / max(x (1 - x), 1e-12); by t: log(1 - x) - log(x)
     Reference:   torch.nn.functional.binary_cross_entropy
     """
 
     kind = OperationKind.ELEMENTWISE
+
+    has_bounded_slope: bool = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         x, target = operand_types
@@ -57,8 +61,12 @@ class BinaryCrossEntropy(Composition):
     def vjp(self, context: VjpContext) -> Sequence[Value | None]:
         xp, (g,), (x, target) = context.xp, context.cotangents, context.operands
         by_x = g * ((x - target) / xp.maximum(x * (1 - x), _SMALLEST_PRODUCT)) if context.needs[0] else None
-        by_target = g * (_bounded_log_of_rest(xp, x) - _bounded_log(xp, x)) if context.needs[1] else None
-        return [by_x, by_target]
+        return [by_x, g * self._slope(xp, x) if context.needs[1] else None]
+
+    def _slope(self, xp: Namespace, x: Value) -> Value:
+        if self.has_bounded_slope:
+            return _bounded_log_of_rest(xp, x) - _bounded_log(xp, x)
+        return xp.log1p(-x) - xp.log(x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 import composit as cnp
+import composit.numpy as numpy
 import flashlight
 from composit.nn import chain_rule
 from tests.flashlight.operations.singular_numbers import ALLOWED, CASES, difference
@@ -45,3 +47,14 @@ def test_the_gradient_of_a_log_of_a_sum_of_large_numbers_is_shared() -> None:
         total = torch.logaddexp(x, y)
     gradients = cnp.evaluate(chain_rule({total: cnp.ones(1, dtype="float32")}, [x, y]))
     assert [each.tolist() for each in gradients] == [[0.5], [0.5]]
+
+
+def test_the_target_of_a_cross_entropy_is_in_the_derivative_of_its_gradient() -> None:
+    x, target = (torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in ([0.2, 0.7], [0.9, 0.4]))
+    with flashlight.tracer.trace():
+        loss = torch.nn.functional.binary_cross_entropy(x, target, reduction="sum")
+    (by_x,) = torch.autograd.grad(loss, [x], create_graph=True)
+    expected = torch.autograd.grad(by_x.sum(), [x, target])
+    total = numpy.sum(*chain_rule({loss: loss}, [x]))
+    for ours, torchs in zip(chain_rule({total: total}, [x, target]), expected, strict=True):
+        np.testing.assert_allclose(cnp.evaluate(ours), torchs.numpy(), rtol=1e-9)
