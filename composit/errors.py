@@ -119,6 +119,10 @@ class KernelError(CompositError, TypeError):
     """A Python function is outside the language of kernels; the text shows the line and what to write instead."""
 
 
+class KernelNameError(KernelError, NameError):
+    """A kernel calls what is not defined when it is first used."""
+
+
 class KernelAssertionError(CompositError, AssertionError):
     """An `assert` in a kernel does not hold for an element; the text shows its line."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+from composit.errors import KernelNameError
 from composit.kernels import arithmetic as a
 from composit.kernels import expressions
 from composit.kernels.builder import Builder
@@ -38,9 +39,10 @@ def resolved(builder: Builder, node: ast.expr) -> Any:  # Any: whatever the user
         try:
             return builder.source.outer(node.id)
         except KeyError:
-            raise builder.error(
-                node, f"the name `{node.id}` is not defined", "import it, or define it before the kernel"
-            ) from None
+            error = builder.error(
+                node, f"the name `{node.id}` is not defined", "import it, or define it before the first call"
+            )
+            raise KernelNameError(*error.args) from None
     if isinstance(node, ast.Attribute):
         base = resolved(builder, node.value) if not _is_variable(builder, node.value) else None
         if isinstance(base, ModuleType) and hasattr(base, node.attr):

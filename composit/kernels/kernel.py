@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import update_wrapper
 from types import FunctionType
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply, as_tensor
 from composit.backends import get_backend
-from composit.errors import KernelError, MissingLibraryError, OperandError, UnsupportedOperationError
+from composit.errors import KernelError, KernelNameError, MissingLibraryError, OperandError, UnsupportedOperationError
 from composit.kernels.checking import check
 from composit.kernels.language import FLOAT, Unit
 from composit.kernels.operation import KernelCall, KernelUnit, kind_of
@@ -85,7 +86,9 @@ class Kernel:
         update_wrapper(self, function)
         forms = annotated_forms(self.function_source)
         if all(form is not None for form in forms):
-            self.unit_for(tuple(form for form in forms if form is not None))
+            # What it calls may be defined below it, as in Python: then the first call builds it.
+            with suppress(KernelNameError):
+                self.unit_for(tuple(form for form in forms if form is not None))
 
     @property
     def name(self) -> str:

@@ -33,8 +33,12 @@ class FunctionSource:
     def outer(self, name: str) -> Any:  # Any: whatever the user's name means
         """Return what a name means that the function does not assign: in a closure, the module, or Python itself.
 
+        The function's own name is the function: while a decorator runs, the module has nothing of that name, or an earlier one.
+
         Raises:  KeyError: nothing is called so
         """
+        if name == self.function.__name__:
+            return self.function
         code = self.function.__code__
         if name in code.co_freevars:
             assert self.function.__closure__ is not None, "a function with free variables has a closure"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import composit.numpy as cnp
-from composit.errors import DtypeError, KernelAssertionError, OperandError
+from composit.errors import DtypeError, KernelAssertionError, KernelNameError, OperandError
 from composit.kernels import elementwise, register, vmap
 from tests.composit.kernels.examples import EXAMPLES, drawn
 
@@ -154,3 +154,37 @@ def test_elements_beyond_one_block_are_computed_too() -> None:
 
     x = np.random.default_rng(0).uniform(0, 1e6, 40_000)
     assert np.array_equal(cnp.evaluate(halvings(x)), np.maximum(0, np.ceil(np.log2(x))).astype(np.int64))
+
+
+@register
+def fibonacci(n: int) -> int:
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+
+@register
+def is_even(n: int) -> bool:
+    return True if n == 0 else is_odd(n - 1)
+
+
+@register
+def is_odd(n: int) -> bool:
+    return False if n == 0 else is_even(n - 1)
+
+
+@register
+def calls_nothing(x: float) -> float:
+    return missing(x) + 1.0  # type: ignore[name-defined,no-any-return]  # noqa: F821
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
+def test_a_decorated_function_calls_itself_and_what_is_defined_below(backend: str) -> None:
+    numbers = cnp.asarray(np.arange(12))
+    assert cnp.evaluate(fibonacci(numbers), backend=backend).tolist() == [0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89]
+    assert cnp.evaluate(is_even(numbers), backend=backend).tolist() == [True, False] * 6
+
+
+def test_a_function_that_is_never_defined_is_an_error_of_the_first_call() -> None:
+    with pytest.raises(KernelNameError, match=r"the name `missing` is not defined(.|\n)*missing\(x\) \+ 1.0"):
+        calls_nothing(cnp.asarray([1.0]))
+    with pytest.raises(NameError):
+        calls_nothing.derivative_source  # noqa: B018
