@@ -42,7 +42,7 @@ def test_a_tiny_resnet_is_torchs(dtype: Any, channels_last: bool, backend: str) 
     assert_close(cnp.evaluate(scores, backend=backend), model(torch.from_numpy(images)), TOLERANCES[dtype])
 
 
-@pytest.mark.parametrize(("channels_last", "backend"), one_in(3, product([False, True], ["numpy", "mosaic"])), ids=str)
+@pytest.mark.parametrize(("channels_last", "backend"), one_in(4, product([False, True], ["numpy", "mosaic"])), ids=str)
 def test_gradients_of_a_tiny_resnet_are_torchs(channels_last: bool, backend: str) -> None:
     model, images = _tiny(torch.float64), _images(2, 33, np.float64)
     parameters = as_tensors(convert_parameters_to_numpy(model, channels_last))

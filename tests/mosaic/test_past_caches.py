@@ -16,6 +16,7 @@ from tests.mosaic.passes.test_stages import around
 from tests.mosaic.test_fusion import layer_norm, softmax
 from tests.mosaic.test_related_operands import TARGETS
 from tests.mosaic.test_streams import around_it, placed
+from tests.sampling import one_in
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 Program = Callable[..., Any]
@@ -53,7 +54,7 @@ def numbers(dtype: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
     return np.random.default_rng(0).normal(size=shape, scale=40 if dtype[0] in "iu" else 2).astype(dtype)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", one_in(4, TARGETS))
 def test_no_bit_depends_on_the_sizes_of_caches_or_on_threads(target: str) -> None:
     for name, (program, dtype, shape) in PROGRAMS.items():
         given = np.abs(numbers(dtype, shape)) if dtype == "u1" else numbers(dtype, shape)

@@ -120,7 +120,15 @@ def save(
     save_program(file, arr, inputs, guards, metadata)
 
 
-def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+def load(
+    file: Any,
+    mmap_mode: Any = None,
+    allow_pickle: bool = False,
+    fix_imports: bool = True,
+    encoding: str = "ASCII",
+    *,
+    max_header_size: int = 10000,
+) -> Any:
     """Return what a file holds: arrays as numpy.load does, or the graph that `save` wrote with `inputs=`.
 
     A graph comes as a `LoadedProgram` with outputs, inputs by name and metadata. Nothing in the file is run.
@@ -133,4 +141,4 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
 
         if is_program_file(Path(file)):
             return load_program(file)
-    return _load_array(file, *args, **kwargs)
+    return _load_array(file, mmap_mode, allow_pickle, fix_imports, encoding, max_header_size=max_header_size)

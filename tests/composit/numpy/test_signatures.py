@@ -19,6 +19,7 @@ from docs.numpy_names import Name, functions
 # Where the difference is meant, each with its reason.
 DIFFERENT = {
     "ndarray": "made from a graph and a node; numpy's constructor takes a shape and memory",
+    "save": "takes inputs=, guards= and metadata= as well, with which it writes a graph",
 }
 
 

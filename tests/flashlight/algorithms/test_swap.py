@@ -210,7 +210,7 @@ def test_a_pickled_model_runs_in_another_process(tmp_path: Any) -> None:
     subprocess.run([sys.executable, "-c", code, str(file)], check=True)
 
 
-@pytest.mark.parametrize("name", only(["vision transformer"], ["resnet", "vision transformer"]))
+@pytest.mark.parametrize("name", only(["squeezenet"], ["squeezenet", "resnet", "vision transformer"]))
 def test_torch_compile_takes_a_swapped_model_whole(name: str) -> None:
     model, twin = _two(name)
     _swap_all(model)

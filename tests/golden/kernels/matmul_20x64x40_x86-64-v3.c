@@ -29,7 +29,7 @@ static inline __attribute__((always_inline, unused)) f32x8 fma_f32x8(f32x8 a, f3
     return __builtin_elementwise_fma(a, b, c);
 }
 #else
-#if defined(__FMA__)
+#if defined(__FMA__) && (!defined(__clang__) || __has_builtin(__builtin_ia32_vfmaddps256))
 static inline __attribute__((always_inline, unused)) f32x8 fma_f32x8(f32x8 a, f32x8 b, f32x8 c) {
     return __builtin_ia32_vfmaddps256(a, b, c);
 }
