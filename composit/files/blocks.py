@@ -115,7 +115,7 @@ def read_blocks(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
             found[name] = np.fromfile(file, np.uint8, length)
             digest.update(found[name].data)
     if digest.hexdigest() != metadata.get("sha256"):
-        raise _broken(path, "its data are not those that were written: the checksum differs")
+        raise _broken(path, "its arrays were changed after it was written: the checksum differs")
     return found, metadata
 
 

@@ -35,10 +35,9 @@ def _has_name(kind: type) -> bool:
     return dataclasses.is_dataclass(kind) and kind is not UserFunction and not getattr(kind, "runs_at_call", False)
 
 
-def fields_of(operation: Operation) -> dict[str, Any]:
+def fields_of(operation: Any) -> dict[str, Any]:  # Any: an operation, and each class that has a name is a dataclass
     """Return the parameters by name, without what is fresh in each process."""
-    fields = dataclasses.fields(operation)  # type: ignore[arg-type]  # every class that has a name is a dataclass
-    return {each.name: getattr(operation, each.name) for each in fields if _is_kept(each)}
+    return {each.name: getattr(operation, each.name) for each in dataclasses.fields(operation) if _is_kept(each)}
 
 
 def _is_kept(each: dataclasses.Field[Any]) -> bool:
@@ -46,9 +45,9 @@ def _is_kept(each: dataclasses.Field[Any]) -> bool:
 
 
 def class_named(name: str) -> type[Operation]:
-    """Return the class of that name.
+    """Return the class of operations with a name that `name_of_class` gave.
 
-    Raises:  ValueError: there is none
+    Raises:  ValueError: no class has that name
     """
     module, _, _ = name.partition(":")
     found = _known_class(name)
@@ -64,7 +63,7 @@ def class_named(name: str) -> type[Operation]:
 
 
 def _known_class(name: str) -> type[Operation] | None:
-    """Return the class among those that are imported; one of composit may have moved to another module since."""
+    """Return the imported class of a name, None if there is none. A class of composit is found even if it has moved to another module."""
     module, _, qualified = name.partition(":")
     classes = [each for each in _subclasses() if each.__qualname__ == qualified]
     exact = [each for each in classes if each.__module__ == module]

@@ -172,7 +172,8 @@ def _with_values(bound: BoundProgram) -> Program:
     """Return the program in which the results of operations that ran at the call are inputs with those results."""
     instructions = list(bound.program.instructions)
     for position, leaf in zip(bound.program.inputs, bound.leaves, strict=True):
-        if leaf.node.operation.runs_at_call and not instructions[position].operation.has_value:  # type: ignore[attr-defined]  # an Input
+        given = instructions[position].operation
+        if leaf.node.operation.runs_at_call and isinstance(given, Input) and not given.has_value:
             (value_type,) = instructions[position].types
             value = np.asarray(leaf_value(leaf), dtype=value_type.dtype)
             instructions[position] = replace(instructions[position], operation=Input(value, value_type))
@@ -228,7 +229,7 @@ def load_program(path: str | os.PathLike[str]) -> LoadedProgram:
         ) from error
 
 
-# Whatever checks of types, shapes and parameters raise where a file holds other things than save writes.
+# What constructors and checks raise when a file holds something that save never writes.
 _WRONG_CONTENT = (
     ArithmeticError,
     AssertionError,

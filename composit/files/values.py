@@ -132,7 +132,8 @@ def _read_scalar(parts: list[Json], reader: Reader) -> np.generic:
     dtype, content = dtype_from(description), bytes.fromhex(digits)
     if len(content) != dtype.itemsize:
         raise ValueError(f"{len(content)} bytes are no {dtype}")
-    return np.frombuffer(content, dtype)[0]  # type: ignore[no-any-return]  # an element of an array is a scalar
+    scalar: np.generic = np.frombuffer(content, dtype)[0]
+    return scalar
 
 
 def _read_class(parts: list[Json], reader: Reader) -> type:

@@ -7,7 +7,7 @@ import ast
 from composit.kernels.reading import FunctionSource
 
 _NO_OBJECTS = "compute with numbers and tuples of numbers"
-# What is refused: the words for it, and what to write instead.
+# For each construct that is refused: how the error calls it, and what to write instead.
 _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.Try: ("try", "test with `if` before an error can come"),
     ast.TryStar: ("try", "test with `if` before an error can come"),

@@ -58,7 +58,7 @@ def _has_jumps(body: Body) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What stands around a statement.
+    """The flags that matter at a statement, which follow from the loops and branches that enclose it.
 
     stops:    for each loop, from the outside in, the flag that ends it
     skips:    the flags that are set wherever the body is left

@@ -78,7 +78,7 @@ class Kernel:
         <BLANKLINE>
     """
 
-    def __init__(self, function: FunctionType) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.raw_f = function
         self.function_source = read_function(function)
         check(self.function_source)
@@ -86,7 +86,7 @@ class Kernel:
         update_wrapper(self, function)
         forms = annotated_forms(self.function_source)
         if all(form is not None for form in forms):
-            # What it calls may be defined below it, as in Python: then the first call builds it.
+            # A function that it calls may be defined later in the file. Then the first call builds the kernel.
             with suppress(KernelNameError):
                 self.unit_for(tuple(form for form in forms if form is not None))
 

@@ -1,7 +1,7 @@
 """Runs a function on many elements at once, with numpy: each variable is an array with one element, or lane, per call.
 
-A branch runs on the lanes that take it, and a loop on those that have not left it, so what Python would not compute for an
-element is not computed for it. Elements are taken in blocks whose variables fit in the cache.
+A branch runs only on the lanes that take it, and a loop only on the lanes that have not left it. So for each element exactly
+that is computed which Python would compute. Elements are taken in blocks whose variables fit in the cache.
 
 Weakness: where lanes go different ways, their elements are gathered before each operation and scattered behind it.
 """
@@ -73,7 +73,12 @@ def run_on_arrays(unit: Unit, arrays: Sequence[Array], num_elements: int, float_
 
 @dataclass(slots=True)
 class _Machine:
-    """What calls share: the functions, the dtype of each kind, and how deep calls are inside of each other."""
+    """What all calls of one run share.
+
+    unit:   the functions
+    dtypes: the dtype of each kind of value
+    depth:  how many calls are being run, each inside of the one before
+    """
 
     unit: Unit
     dtypes: dict[Kind, Dtype]
@@ -155,7 +160,7 @@ class _Frame:
         return self.num_lanes if active is None else len(active)
 
     def run(self, body: Body, active: Active) -> Active:
-        """Run statements on lanes, and return those that came to the end."""
+        """Run statements on the active lanes; return the lanes that reached the end without break, continue or return."""
         for statement in body:
             if active is not None and not len(active):
                 break
@@ -191,17 +196,17 @@ class _Frame:
 
     @singledispatchmethod
     def step(self, statement: Any, active: Active) -> Active:  # Any: a statement, for singledispatchmethod
-        """Run a statement on lanes, and return those that go on behind it."""
+        """Run a statement on the active lanes; return the lanes on which the next statement runs."""
         raise TypeError(f"step: {type(statement).__name__} is no statement")
 
     @step.register
     def _(self, statement: Assign, active: Active) -> Active:
         value = self.compute(statement.value, active)
-        is_shared = isinstance(statement.value, Variable)
-        if is_shared and active is None:
-            # Both names have one array from now on.
-            self.owned.discard(statement.value.name)  # type: ignore[union-attr]  # tested above
-        self.write(statement.target, value, active, not is_shared)
+        source = statement.value if isinstance(statement.value, Variable) else None
+        if source is not None and active is None:
+            # After `y = x` both variables hold the same array, so neither may be written in place.
+            self.owned.discard(source.name)
+        self.write(statement.target, value, active, is_fresh=source is None)
         return active
 
     @step.register

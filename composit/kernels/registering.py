@@ -34,8 +34,7 @@ def register(function: Function | None = None, *, generate_lm: bool = False) -> 
         >>> cnp.evaluate(steps_to_one(cnp.asarray([1, 6, 27])))
         array([  0,   8, 111])
     """
-    # Kernel refuses callables that are no functions.
-    return Kernel if function is None else Kernel(function)  # type: ignore[arg-type,return-value]  # said above
+    return Kernel if function is None else Kernel(function)
 
 
 @overload

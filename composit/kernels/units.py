@@ -10,12 +10,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from composit.errors import KernelError
 from composit.kernels import arithmetic as a
 from composit.kernels.builder import Builder, Callee
-from composit.kernels.checking import check
 from composit.kernels.language import BOOL, FLOAT, INT, Assign, Function, Kind, Unit, Variable
-from composit.kernels.reading import FunctionSource, read_function
+from composit.kernels.reading import FunctionSource
 from composit.kernels.scope import Forms, Scope
 from composit.kernels.statements import build_body
 from composit.kernels.values import Form, joined_forms, kinds, names_of_items, words
@@ -170,18 +168,6 @@ def _parameters(source: FunctionSource, arguments: Sequence[Form]) -> tuple[Form
             )
         forms.append(form)
     return tuple(forms)
-
-
-def default_source(value: object) -> FunctionSource | None:
-    """Return the source of a Python function, checked; None of anything else."""
-    if not isinstance(value, FunctionType):
-        return None
-    try:
-        source = read_function(value)
-    except KernelError:
-        return None
-    check(source)
-    return source
 
 
 def build_unit(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
 from composit.kernels.language import (
     Apply,
@@ -44,16 +43,6 @@ def parts(expression: Expression) -> Iterator[Expression]:
         part = stack.pop()
         yield part
         stack.extend(operands(part)[::-1])
-
-
-def with_operands(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
-    """Return the expression with each direct subexpression changed."""
-    if isinstance(expression, Apply):
-        return replace(expression, operands=tuple(map(change, expression.operands)))
-    if isinstance(expression, Select):
-        condition, then, otherwise = map(change, operands(expression))
-        return replace(expression, condition=condition, then=then, otherwise=otherwise)
-    return expression
 
 
 def variables(expression: Expression) -> Iterator[Variable]:

@@ -11,9 +11,12 @@ from composit.handle import TensorHandle
 from composit.nn.gradient_flow import straight_through
 from composit.nn.operations.indefinite_factors import LDL, LDLSolve
 from composit.nn.operations.matrix_functions import LU, CholeskyErrors, matrix_exponential, permutation_of
+from composit.numpy.linalg.solving import Solve, SolveTriangular
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, constant_of
 from flashlight.table import Call, register
+
+_SOLVE, _SOLVE_TRIANGULAR = Solve(), SolveTriangular()
 
 
 def _transposed(x: LazyTensor) -> LazyTensor:
@@ -68,16 +71,18 @@ def _plain_inverse(call: Call, x: LazyTensor) -> LazyTensor:
     return cnp.linalg.inv(x)
 
 
-def _solved(a: LazyTensor, b: LazyTensor) -> LazyTensor:
+def _solved(a: LazyTensor, b: LazyTensor, operation: Solve = _SOLVE) -> LazyTensor:
     """Return the solution x of a x = b, for matrices b in stacks that broadcast."""
     outer = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     if 0 in (a.shape[-1], b.shape[-1], *outer):
         return cnp.zeros((*outer, a.shape[-1], b.shape[-1]), b.dtype)
-    return cnp.linalg.solve(cnp.broadcast_to(a, (*outer, *a.shape[-2:])), cnp.broadcast_to(b, (*outer, *b.shape[-2:])))
+    return apply(operation, cnp.broadcast_to(a, (*outer, *a.shape[-2:])), cnp.broadcast_to(b, (*outer, *b.shape[-2:])))
 
 
-def _solved_from(a: LazyTensor, b: LazyTensor, left: bool) -> LazyTensor:
-    return _solved(a, b) if left else _transposed(_solved(_transposed(a), _transposed(b)))
+def _solved_from(a: LazyTensor, b: LazyTensor, left: bool, operation: Solve = _SOLVE) -> LazyTensor:
+    if left:
+        return _solved(a, b, operation)
+    return _transposed(_solved(_transposed(a), _transposed(b), operation))
 
 
 @register(aten._linalg_solve_ex)
@@ -102,7 +107,7 @@ def _triangle(x: LazyTensor, upper: bool, unitriangular: bool) -> LazyTensor:
 def _solve_triangular(
     call: Call, a: LazyTensor, b: LazyTensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> LazyTensor:
-    return _solved_from(_triangle(a, upper, unitriangular), b, left)
+    return _solved_from(_triangle(a, upper, unitriangular), b, left, _SOLVE_TRIANGULAR)
 
 
 @register(aten.triangular_solve)
@@ -115,7 +120,7 @@ def _old_solve_triangular(
     unitriangular: bool = False,
 ) -> list[LazyTensor]:
     triangle = _triangle(a, upper, unitriangular)
-    solution = _solved(_transposed(triangle) if transpose else triangle, b)
+    solution = _solved(_transposed(triangle) if transpose else triangle, b, _SOLVE_TRIANGULAR)
     return [solution, cnp.broadcast_to(a, call.result_types[1][1])]
 
 
@@ -149,7 +154,7 @@ def _cholesky_solve(call: Call, b: LazyTensor, factor: LazyTensor, upper: bool =
     # torch's gradient fills the triangle that is not read, too.
     triangle = straight_through(_triangle(factor, upper, False), factor)
     lower = _adjoint(triangle) if upper else triangle
-    return _solved(_adjoint(lower), _solved(lower, b))
+    return _solved(_adjoint(lower), _solved(lower, b, _SOLVE_TRIANGULAR), _SOLVE_TRIANGULAR)
 
 
 @register(aten.cholesky_inverse)
@@ -303,9 +308,17 @@ def _lu_unpack(
 def _lu_solve(
     call: Call, factors: LazyTensor, pivots: LazyTensor, b: LazyTensor, *, left: bool = True, adjoint: bool = False
 ) -> LazyTensor:
-    permutation, lower, upper = _unpacked(factors, pivots)
-    matrix = permutation @ lower @ upper
-    return _solved_from(_adjoint(matrix) if adjoint else matrix, b, left)
+    permutation, *triangles = _unpacked(factors, pivots)
+    lower, upper = (cnp.conjugate(each) if adjoint and each.dtype.kind == "c" else each for each in triangles)
+    # x A = b is A^T x^T = b^T, and A = P L U, so A^T x = b begins with U^T and ends with P.
+    columns = b if left else _transposed(b)
+    if adjoint == left:
+        solution = _solved(_transposed(upper), columns, _SOLVE_TRIANGULAR)
+        solution = permutation @ _solved(_transposed(lower), solution, _SOLVE_TRIANGULAR)
+    else:
+        solution = _solved(lower, _transposed(permutation) @ columns, _SOLVE_TRIANGULAR)
+        solution = _solved(upper, solution, _SOLVE_TRIANGULAR)
+    return solution if left else _transposed(solution)
 
 
 @register(aten.linalg_ldl_factor_ex)

@@ -106,15 +106,15 @@ def _(given: CompiledModel, settings: Settings, name: str) -> list[Entry]:
     return [_entry_of_model(name, given, settings)]
 
 
-@entries_of.register
-def _(given: Mapping, settings: Settings, name: str) -> list[Entry]:  # type: ignore[type-arg]  # of any kind, as it is given
+@entries_of.register(Mapping)
+def _(given: Mapping[str, Any], settings: Settings, name: str) -> list[Entry]:
     if settings.inputs is not None:
         return [_entry_of_tensors(name, given, settings.inputs, settings)]
     return [entry for own, each in given.items() for entry in entries_of(each, settings, own)]
 
 
-@entries_of.register
-def _(given: tuple, settings: Settings, name: str) -> list[Entry]:  # type: ignore[type-arg]  # of any kind, as it is given
+@entries_of.register(tuple)
+def _(given: tuple[Any, ...], settings: Settings, name: str) -> list[Entry]:
     if settings.inputs is None and len(given) == 2 and isinstance(given[1], list | tuple | Mapping):
         return [_entry_of_tensors(name, given[0], given[1], settings)]
     if settings.inputs is None:

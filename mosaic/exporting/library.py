@@ -14,7 +14,7 @@ from composit.errors import OperandError, ParameterError, ShapeError
 from composit.operation import Array
 from mosaic.exporting.build_files import cmake_text, makefile_text, readme_text
 from mosaic.exporting.entries import Entry, Settings, entries_of
-from mosaic.exporting.naming import check_name
+from mosaic.exporting.naming import check_library_name, check_name
 from mosaic.exporting.selftest import record, selftest_text
 from mosaic.exporting.sources import header_text, prototype, source_text
 from mosaic.exporting.weights import MOST_BYTES_IN_C, array_text, weights_of
@@ -69,7 +69,7 @@ def export(
         ...     mosaic.export({"y": cnp.exp(x) + 1}, folder, name="growth", inputs=[x]).functions
         ('int growth_forward(const float *x, float *y, const void *weights, void *arena)',)
     """
-    check_name(name, "the library")
+    check_library_name(name)
     path = _empty_folder(Path(folder))
     settings = Settings(inputs, None if target is None else get_target(target), guards, algorithms)
     entries = entries_of(what, settings, "forward")

@@ -18,6 +18,27 @@ _keywords: Final = frozenset(
     " weights arena inputs outputs status main".split()
 )
 
+# A library's name is also that of a header, an archive and a target of CMake, which keep some names for themselves.
+_names_of_libraries: Final = frozenset(
+    "assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef stdint"
+    " stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype"
+    " c m pthread"
+    " all clean edit_cache help install list_install_components package preinstall rebuild_cache test".split()
+)
+
+
+def check_library_name(name: object) -> str:
+    """Return the name of a library.
+
+    Raises:  ParameterError: C cannot call anything so, or the name is that of a standard header, library or target of CMake
+    """
+    if name in _names_of_libraries:
+        raise ParameterError(
+            f"export: the library is called {name!r}, as a standard header, library or target of CMake is; expected a name of its own, "
+            f"such as 'my_{name}'"
+        )
+    return check_name(name, "the library")
+
 
 def check_name(name: object, what: str) -> str:
     """Return the name of a library or a function.

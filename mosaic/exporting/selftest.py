@@ -71,7 +71,7 @@ _FLOATS: Final = dedent("""
         }
         difference /= unit_of(largest, @digits@);
         printf("%s: largest error %.0f ulp, %.1f ulp of the largest element\\n", what, nearest, difference);
-        if (wrong || difference > MOST_ULP) {
+        if (wrong || difference > (double)MOST_ULP) {
             printf("FAILED: %s differs; %lu elements are no numbers or infinite\\n", what, (unsigned long)wrong);
             ++failures;
         }

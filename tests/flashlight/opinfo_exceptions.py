@@ -34,6 +34,11 @@ WITHOUT_SECOND_DERIVATIVES: dict[str, str] = {
     "linalg.norm|subgradients_at_zero": "torch's second derivative of the norm of zeros is NaN, ours 0 as its first",
     "masked.logaddexp": "torch's second derivative where both numbers are -inf is NaN, ours 0",
 }
+# Some samples of these have no second derivative in torch, which says so in these words.
+WITHOUT_SECOND_IN_TORCH: dict[str, str] = {
+    "native_layer_norm": "Expected a proper Tensor but got None",
+    "nn.functional.ctc_loss": "derivative for aten::_ctc_loss_backward is not implemented",
+}
 _ROUNDED_INSIDE = "torch rounds between the steps of its kernel"
 _TIES = "torch takes others of equal numbers, of which there are many"
 OTHERWISE_IN_HALF: dict[str, str] = {

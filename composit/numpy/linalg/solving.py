@@ -120,11 +120,46 @@ class Solve(MatrixAlgorithm):
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp, (g,), (a, b), (x,) = context.xp, context.cotangents, context.operands, context.results
         if xp.ndim(b) == 1:
-            right = xp.linalg.solve(transposed(xp, a), xp.expand_dims(g, -1))
+            right = xp.apply(self, transposed(xp, a), xp.expand_dims(g, -1))
             left = -xp.matmul(right, xp.expand_dims(x, -2)) if context.needs[0] else None
             return [left, xp.squeeze(right, -1)]
-        right = xp.linalg.solve(transposed(xp, a), g)
+        right = xp.apply(self, transposed(xp, a), g)
         return [-xp.matmul(right, transposed(xp, x)) if context.needs[0] else None, right]
+
+
+@dataclass(frozen=True, slots=True)
+class SolveTriangular(Solve):
+    """`Solve` for matrices that are triangles: a 0 on the diagonal gives infinities and NaN, as in BLAS, and no error.
+
+    Shapes:      (..., m, m), (..., m, k) -> (..., m, k)
+    Derivative:  as that of `Solve`
+    Reference:   torch.linalg.solve_triangular
+    """
+
+    raises_by_value = False
+
+    @property
+    def name(self) -> str:
+        return "solve_triangular"
+
+    def evaluate(self, *operands: Array) -> Results:
+        a, b = operands
+        if np.diagonal(a, axis1=-2, axis2=-1).all():
+            return np.linalg.solve(a, b)
+        with np.errstate(all="ignore"):
+            return _substituted(a, b, is_lower=not np.triu(a, 1).any())
+
+
+def _substituted(a: Array, b: Array, is_lower: bool) -> Array:
+    """Return the solution row by row, from the end of the triangle at which a row has one element."""
+    size = a.shape[-1]
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x = np.array(np.broadcast_to(b, (*stack, *b.shape[-2:])), np.result_type(a, b), order="C")
+    for row in range(size) if is_lower else reversed(range(size)):
+        known = slice(0, row) if is_lower else slice(row + 1, size)
+        x[..., row, :] -= (a[..., row, None, known] @ x[..., known, :])[..., 0, :]
+        x[..., row, :] /= a[..., row, row, None]
+    return x
 
 
 @rule_for(np.linalg.solve)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,3 +84,34 @@ def test_eigenvectors_of_empty_matrices_have_a_gradient(shape: tuple[int, ...]) 
         total = torch.linalg.eig(x)[1].abs().sum()
     (gradient,) = cnp.evaluate(chain_rule({total: total}, [x]))
     assert gradient.shape == shape
+
+
+TRIANGULAR: dict[str, Any] = {
+    "upper": lambda a, b: torch.linalg.solve_triangular(a, b, upper=True),
+    "lower, from the right": lambda a, b: torch.linalg.solve_triangular(a, b.mT, upper=False, left=False),
+    "old, transposed": lambda a, b: torch.triangular_solve(b, a, transpose=True)[0],
+    "cholesky_solve": lambda a, b: torch.cholesky_solve(b, a),
+}
+
+
+@pytest.mark.filterwarnings("ignore:torch.triangular_solve is deprecated")
+@pytest.mark.parametrize("name", TRIANGULAR)
+def test_a_triangle_with_a_0_on_its_diagonal_gives_torchs_infinities(name: str) -> None:
+    a = torch.tensor([[[0.0, 1.0], [2.0, 3.0]], [[1.0, 2.0], [4.0, 0.0]], [[1.0, 2.0], [3.0, 4.0]]])
+    b = torch.tensor([[1.0, -1.0], [2.0, 5.0]])
+    with flashlight.tracer.trace():
+        solution = TRIANGULAR[name](a, b.expand(3, 2, 2))
+    assert not torch.isfinite(solution).all()
+    np.testing.assert_allclose(cnp.evaluate(solution), solution.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("adjoint", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_systems_are_solved_by_their_factors(left: bool, adjoint: bool, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(2, 3, 3, dtype=dtype, generator=generator) for _ in range(2))
+    with flashlight.tracer.trace():
+        factors, pivots = torch.linalg.lu_factor(a)
+        solution = torch.linalg.lu_solve(factors, pivots, b, left=left, adjoint=adjoint)
+    np.testing.assert_allclose(cnp.evaluate(solution), solution.resolve_conj().numpy(), rtol=1e-9)
